@@ -1,0 +1,46 @@
+"""What a model says of one image: numpy only, so that it crosses threads and needs no torch.
+
+Masks stay as the head's M x M probabilities; they are made inside their boxes when somebody asks
+(`engine.refilter`). A full-size mask per instance is never built.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """Detections of one image, best score first.
+
+    boxes_xyxy: N x 4 float32, image pixels (of the picture as shown), clipped to the image.
+    scores: N float32 in 0..1. labels: N int64, 1-based into `classes` (0 is background).
+    mask_probs: N x M x M float32 in 0..1 in the box's own frame, or None for a boxes-only model.
+    """
+
+    width: int
+    height: int
+    classes: tuple[str, ...]
+    boxes_xyxy: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    mask_probs: NDArray[np.float32] | None
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def take(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> Prediction:
+        """The detections that `keep` (N bool, or indices) selects, in that order."""
+        probs = None if self.mask_probs is None else self.mask_probs[keep]
+        return Prediction(
+            self.width,
+            self.height,
+            self.classes,
+            self.boxes_xyxy[keep],
+            self.scores[keep],
+            self.labels[keep],
+            probs,
+        )
