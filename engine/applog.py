@@ -1,0 +1,67 @@
+"""The log file: what people attach to a report, and where tracebacks go instead of the screen.
+
+Knows nothing of commands. Nothing is written, and no folder made, before the first message.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+import platformdirs
+
+_logger = logging.getLogger(__name__)
+_FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
+
+
+class _SharedLog(RotatingFileHandler):
+    """A rotating log that several Maskwright processes may write."""
+
+    def doRollover(self) -> None:  # noqa: N802 - logging's name
+        # Windows cannot rename a file that another process holds open: then it grows on.
+        with contextlib.suppress(OSError):
+            super().doRollover()
+
+
+def log_file() -> Path:
+    """Where the log lies, whether or not it exists yet."""
+    return Path(platformdirs.user_log_dir("maskwright", appauthor=False)) / "maskwright.log"
+
+
+def configure(*, verbose: bool) -> None:
+    """Send log messages and Python warnings to the log file, and to standard error if `verbose`.
+
+    A folder that cannot be written costs the log, never the run. Call it once a process.
+    """
+    logging.raiseExceptions = False  # a full disk must not print tracebacks between our lines
+    logging.captureWarnings(True)
+    handlers: list[logging.Handler] = []
+    if verbose:
+        handlers.append(logging.StreamHandler(sys.stderr))
+    path = log_file()
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(
+            _SharedLog(
+                path,
+                maxBytes=1_000_000,
+                backupCount=3,
+                encoding="utf-8",
+                errors="backslashreplace",
+                delay=True,
+            )
+        )
+    logging.basicConfig(level=logging.INFO, format=_FORMAT, handlers=handlers or [logging.NullHandler()])
+    logging.getLogger("engine").setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def record_fault(error: BaseException) -> str:
+    """Write an unexpected error with its traceback to the log; returns the sentence to show."""
+    _logger.critical("unexpected error", exc_info=error)
+    kind = f"{type(error).__name__}: {error}".splitlines()[0]
+    path = log_file()
+    where = f"the details are in {path}" if path.is_file() else "run it with --verbose to see the details"
+    return f"Maskwright failed in a way it should not ({kind}); {where}."

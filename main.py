@@ -1,0 +1,105 @@
+"""Where Maskwright starts: the command line, its errors and its exit codes.
+
+Every command lives in a file of its own under `engine/cli` and is imported only when it is run or
+listed, so that `--version` and `--help` answer without torch, numpy or Qt. This module knows the
+commands' names and nothing of what they do.
+
+Exit codes: 0 done, 1 a failure told in one sentence, 2 wrong arguments, 70 a fault in Maskwright
+itself (its traceback is in the log), 130 stopped with Ctrl+C.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import sys
+from collections.abc import Sequence
+from typing import cast
+
+import click
+
+from engine import __version__
+from engine.errors import MaskwrightError
+
+NO_WINDOW_YET = "The window comes with a later version; today the engine works from this command line."
+EXIT_FAILED, EXIT_FAULT, EXIT_STOPPED = 1, 70, 130
+
+
+COMMANDS = {  # name -> the module and the name in it, in the order that help lists them
+    "label": "engine.cli.label:label",
+    "train": "engine.cli.train:train",
+    "eval": "engine.cli.eval:evaluate",
+    "models": "engine.cli.models:models",
+    "doctor": "engine.cli.doctor:doctor",
+    "demo": "engine.cli.demo:demo",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names in the order a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of that name, imported now; None for an unknown name."""
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, name = place.split(":")
+        return cast(click.Command, getattr(importlib.import_module(module), name))
+
+
+@click.group(
+    cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(__version__, prog_name="Maskwright", message="%(prog)s %(version)s")
+@click.option("--verbose", is_flag=True, help="Say on the error stream what is being done.")
+@click.pass_context
+def cli(ctx: click.Context, verbose: bool) -> None:
+    """Maskwright labels pictures with instance masks, learns from the labels and measures itself."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+        click.echo(f"\n{NO_WINDOW_YET}")
+        return
+    from engine import applog
+
+    applog.configure(verbose=verbose)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (that of the process by default) and return the exit code."""
+    _make_streams_safe()
+    try:
+        result = cli.main(args=arguments, prog_name="main.py", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        return EXIT_STOPPED
+    except MaskwrightError as error:
+        click.echo(f"error: {error}", err=True)
+        return EXIT_FAILED
+    except Exception as error:  # noqa: BLE001 - the edge of the process: nobody is shown a traceback
+        from engine import applog
+
+        click.echo(f"error: {applog.record_fault(error)}", err=True)
+        return EXIT_FAULT
+    return result if isinstance(result, int) else 0
+
+
+def _make_streams_safe() -> None:
+    """Let any file name be printed: UTF-8 on Windows, and no error for bytes that are no text."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            encoding = "utf-8" if sys.platform == "win32" else None
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
+
+
+if __name__ == "__main__":
+    import multiprocessing
+
+    multiprocessing.freeze_support()
+    sys.exit(main())
