@@ -1,0 +1,146 @@
+"""Finds the pictures under a folder and tells files apart by content.
+
+Knows names, sizes, times and hashes; never looks inside a picture.
+"""
+
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.media.files import media_error, open_for_reading, reason_of, system_path
+
+_log = logging.getLogger(__name__)
+
+#: Suffixes (lower case) that `scan_folder` takes for pictures; what a file is, its content decides.
+IMAGE_SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".png",
+    ".apng",
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".dib",
+    ".webp",
+    ".gif",
+)
+
+_BLOCK = 1 << 20
+_NUMBER = re.compile(r"([0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedFile:
+    """One picture file as the folder lists it.
+
+    ``path`` is relative to the scanned folder with ``/`` between its parts on every system, ``size``
+    is in bytes, ``mtime_ns`` is the time of the last change in nanoseconds since 1970.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file of this name is taken for a picture: by its suffix, and not hidden (``._a.jpg``)."""
+    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
+
+
+def natural_key(path: str) -> tuple[list[str | int], str]:
+    """Sort key for relative paths as people count: ``img2`` before ``img10``, whatever the case."""
+    # "/" becomes the lowest character, so that what is in "a" comes before "a b".
+    parts: list[str | int] = list(_NUMBER.split(path.casefold().replace("/", "\0")))
+    parts[1::2] = map(int, parts[1::2])
+    return parts, path
+
+
+def scan_folder(folder: Path) -> tuple[ScannedFile, ...]:
+    """Every picture under a folder, at any depth, in natural order.
+
+    Hidden files and folders (a leading dot, so also ``.maskwright``) are left out. Links to folders are
+    followed, each real folder is listed once, and a link to a folder that holds the scanned one is not
+    followed. A subfolder or a name that cannot be read is logged and left out.
+
+    Raises MediaError where the folder itself cannot be listed.
+    """
+    found = sorted(_walk(Path(folder)), key=lambda file: natural_key(file.path))
+    return tuple(found)
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256 of the file's bytes as 64 hexadecimal digits, read as a stream. Raises MediaError."""
+    with open_for_reading(path) as file:
+        try:
+            digest = hashlib.sha256()
+            while block := file.read(_BLOCK):
+                digest.update(block)
+            return digest.hexdigest()
+        except OSError as e:
+            raise media_error(path, reason_of(e)) from e
+
+
+def _walk(root: Path) -> Iterator[ScannedFile]:
+    top = system_path(root)
+    real_top = os.path.realpath(top)
+    seen: set[str] = set()
+    # Real folders come first, so that a picture reached both ways is named by its own folder.
+    folders, links = [""], list[str]()
+    while folders or links:
+        prefix = (folders or links).pop()
+        place = os.path.join(top, prefix)  # noqa: PTH118 - 100,000 files; Path would dominate
+        target = os.path.realpath(place)
+        if target in seen or _is_above(target, real_top):
+            continue
+        seen.add(target)
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    path = f"{prefix}{entry.name}"
+                    if is_image_name(entry.name):
+                        file = _stat_file(entry, path)
+                        if file is not None:
+                            yield file
+                            continue
+                    if _is_folder(entry):
+                        (links if entry.is_symlink() else folders).append(f"{path}/")
+        except OSError as e:
+            if not prefix:
+                raise media_error(root, f"the folder cannot be listed: {reason_of(e)}") from e
+            _log.warning("left out the folder %s: %s", prefix, reason_of(e))
+
+
+def _stat_file(entry: os.DirEntry[str], path: str) -> ScannedFile | None:
+    """The regular file behind an entry; None, logged where it deserves a word, for anything else."""
+    try:
+        path.encode()
+        if not entry.is_file():
+            return None
+        status = entry.stat()
+    except UnicodeEncodeError:
+        _log.warning("left out %r: its name is not valid Unicode; rename it", path)
+        return None
+    except OSError as e:  # a link in a circle, or a file that vanished meanwhile
+        _log.warning("left out %s: %s", path, reason_of(e))
+        return None
+    return ScannedFile(path, status.st_size, status.st_mtime_ns)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_above(folder: str, other: str) -> bool:
+    """Whether ``folder`` holds ``other`` somewhere below it; both are real paths."""
+    return other.startswith(os.path.join(folder, "")) and other != folder  # noqa: PTH118
