@@ -68,8 +68,7 @@ def read_state(path: Path) -> State:
 
 def _read_safetensors(path: Path) -> State:
     try:
-        # Cloned: the tensors are views of a mapped file, which could change or vanish under us.
-        return {key: tensor.clone() for key, tensor in safetensors.torch.load_file(path).items()}
+        return safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError, ValueError, KeyError) as e:
         raise ModelError(f"{path} is not a valid safetensors file or is damaged: fetch it again.") from e
 
@@ -198,7 +197,8 @@ def as_floats(state: State, module: nn.Module, path: Path) -> State:
         plain = tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
         if not plain or not tensor.is_floating_point():
             raise ModelError(f"{path}: '{key}' holds {tensor.dtype} where floating-point weights are needed.")
-        tensor = tensor.detach().to(wanted.dtype).contiguous()
+        # A copy: the file may be mapped, and two names in it may share one storage.
+        tensor = tensor.detach().to(wanted.dtype).clone(memory_format=torch.contiguous_format)
         if not bool(torch.isfinite(tensor).all()):
             raise ModelError(
                 f"{path}: '{key}' holds NaN or infinite weights, so the model cannot predict; "
