@@ -185,19 +185,18 @@ def cpu_capability() -> str:
     return str(torch.backends.cpu.get_cpu_capability())
 
 
-def number_format(device: str, *, remembered: Path | None = None) -> NumberFormat:
+def number_format(device: str, *, file: Path | None = None, afresh: bool = False) -> NumberFormat:
     """The format in which networks run fastest on `device` (torch's name).
 
-    The first call on a machine measures for about a second; later ones read `remembered` (by default
-    a file in the user's cache folder), which is kept by processor or GPU, threads and torch version.
-    A file that cannot be read or written costs only another measurement.
+    The first call on a machine measures for about a second; later ones read `file` (by default one in
+    the user's cache folder), which remembers by processor or GPU, threads and torch version. `afresh`
+    measures again, for a machine that was busy the first time. A file that cannot be read or written
+    costs only another measurement.
     """
-    file = (
-        remembered or Path(platformdirs.user_cache_dir("maskwright", appauthor=False)) / "number_format.json"
-    )
+    file = file or Path(platformdirs.user_cache_dir("maskwright", appauthor=False)) / "number_format.json"
     key = _machine_key(device)
     known = _read(file)
-    if key in known:
+    if key in known and not afresh:
         return known[key]
     result = measure_format(device)
     _logger.info("number format of %s: %s", key, result.reason)
@@ -234,14 +233,15 @@ def _write(file: Path, known: Mapping[str, NumberFormat]) -> None:
 def measure_format(device: str) -> NumberFormat:
     """Time typical layers in each format and choose; takes about `BUDGET_SECONDS`."""
     plain, last = _Layers(device, channels_last=False), _Layers(device, channels_last=True)
-    seconds = time_formats(
-        {
-            "plain": lambda: plain.run(bf16=False),
-            "channels_last": lambda: last.run(bf16=False),
-            "bf16": lambda: last.run(bf16=True),
-        }
-    )
-    return judge_formats(seconds)
+    runs: dict[str, Callable[[], None]] = {
+        "plain": lambda: plain.run(bf16=False),
+        "channels_last": lambda: last.run(bf16=False),
+        "bf16": lambda: last.run(bf16=True),
+    }
+    if torch.device(device).type != "cpu":
+        for run in runs.values():
+            run()  # a GPU loads its kernels at the first call, which takes longer than the work
+    return judge_formats(time_formats(runs))
 
 
 def judge_formats(seconds: Mapping[str, float]) -> NumberFormat:
@@ -257,17 +257,15 @@ def judge_formats(seconds: Mapping[str, float]) -> NumberFormat:
 
 
 def time_formats(runs: Mapping[str, Callable[[], None]]) -> dict[str, float]:
-    """Best seconds of each run: after a warm-up once each, then in turn until the budget is spent.
+    """Best seconds of each run, in turn until the budget is spent.
 
     In turn and the best of several, because the machine may be busy with something else. A format
-    at less than half the speed of the fastest is not tried again.
+    at less than a third of the fastest's speed is not tried again.
     """
     deadline = time.perf_counter() + BUDGET_SECONDS
-    for run in runs.values():
-        run()  # loads libraries and picks kernels, which takes longer than the work
     best = {name: _seconds(run) for name, run in runs.items()}
     while time.perf_counter() < deadline:
-        hopeful = [name for name in runs if best[name] < 2 * min(best.values())]
+        hopeful = [name for name in runs if best[name] < 3 * min(best.values())]
         for name in hopeful:
             best[name] = min(best[name], _seconds(runs[name]))
     return best
@@ -295,8 +293,8 @@ class _Layers:
         )
         self.convolutions = convolutions.to(self.device).to(memory_format=layout).requires_grad_(False)
         self.linear = nn.Linear(12544, 1024).to(self.device).requires_grad_(False)
-        self.image = torch.ones(1, 256, 50, 66, device=self.device).contiguous(memory_format=layout)
-        self.boxes = torch.ones(16, 12544, device=self.device)
+        self.image = torch.ones(1, 256, 80, 106, device=self.device).contiguous(memory_format=layout)
+        self.boxes = torch.ones(32, 12544, device=self.device)
 
     def run(self, *, bf16: bool) -> None:
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
