@@ -113,7 +113,8 @@ def _resnet50_v1(norm: NormLayer) -> tuple[nn.Module, dict[str, str], list[int]]
     body, layers, channels = _resnet(tv.resnet50, norm)
     for stage in ("layer2", "layer3", "layer4"):
         block = cast(nn.Sequential, getattr(body, stage))[0]
-        block.conv1.stride, block.conv2.stride = (2, 2), (1, 1)
+        cast(nn.Conv2d, block.conv1).stride = (2, 2)
+        cast(nn.Conv2d, block.conv2).stride = (1, 1)
     return body, layers, channels
 
 

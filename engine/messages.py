@@ -1,0 +1,145 @@
+"""What goes in and out of the worker: frozen requests and events, no tensors, no documents.
+
+Every order (a submitted request) gets any number of events and then exactly one ending: Finished,
+Failed or Canceled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import TypeAlias
+
+from engine.predict.settings import PredictSettings
+from engine.prediction import Prediction
+
+OrderId: TypeAlias = int
+
+
+class Priority(IntEnum):
+    """Lower is served first; a job gives way to a more urgent one after its next event."""
+
+    PROMPT = 0
+    SHOWN = 1
+    AHEAD = 2
+    BATCH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Which model to run and how.
+
+    model: a name in the store or a weights file. device: auto, cpu, cuda or mps.
+    """
+
+    model: str
+    settings: PredictSettings = field(default_factory=PredictSettings)
+    device: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class PredictImage:
+    """Predict one picture. generation comes back with the answer, so that a stale one can be dropped."""
+
+    path: Path
+    frame: int
+    choice: ModelChoice
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFolder:
+    """Propose instances for a folder's images and store them in its project.
+
+    only: paths relative to the folder, all images when empty. classes: names to store, all when None.
+    limit: at most so many images in this run. again: also those that are up to date.
+    """
+
+    folder: Path
+    choice: ModelChoice
+    only: tuple[str, ...] = ()
+    classes: tuple[str, ...] | None = None
+    limit: int | None = None
+    again: bool = False
+    max_pixels: int | None = None
+
+
+Request: TypeAlias = PredictImage | LabelFolder
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReady:
+    """The model is loaded; `device` says where it runs and why, in words."""
+
+    order: OrderId
+    name: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predicted:
+    """The answer to PredictImage."""
+
+    order: OrderId
+    generation: int
+    prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLabelled:
+    """Proposals of one image are on disk. path: relative to the folder."""
+
+    order: OrderId
+    media_id: int
+    path: str
+    instances: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFailed:
+    """One image could not be labelled; the job goes on."""
+
+    order: OrderId
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is. rate: images a second; seconds_left: None until it can be told."""
+
+    order: OrderId
+    done: int
+    total: int
+    failed: int
+    rate: float
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The order ended as asked. summary: figures by name, for a person or a script."""
+
+    order: OrderId
+    summary: Mapping[str, int | float | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The order could not be carried out; `message` is one sentence a person can act on."""
+
+    order: OrderId
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Canceled:
+    """The order was canceled; what it had finished stays."""
+
+    order: OrderId
+
+
+Ending: TypeAlias = Finished | Failed | Canceled
+Event: TypeAlias = ModelReady | Predicted | ImageLabelled | ImageFailed | Progress | Ending

@@ -1,0 +1,197 @@
+"""Runs one model on pictures: the fast path, torchvision's own numbers, and what to do when memory ends.
+
+Knows nothing of files, projects or threads. A Predictor owns its network: folding and layout change
+it for good, so the network handed in is not to be used elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchvision.models.detection import FasterRCNN, MaskRCNN
+from torchvision.models.detection.transform import resize_boxes
+
+from engine.device import PLAIN, NumberFormat
+from engine.errors import ModelError
+from engine.models.card import ModelCard
+from engine.predict import network as stages
+from engine.predict.prepare import fold_batch_norm, set_roi_scales
+from engine.predict.preprocess import resized_shape, to_batch
+from engine.predict.settings import Mode, PredictSettings
+from engine.prediction import Prediction
+
+Image = NDArray[np.uint8]
+"""H x W x 3 RGB."""
+
+SMALLER_SIDES = (0.75, 0.5)
+"""What a picture that does not fit in memory is shrunk to, before it is tried on the CPU."""
+
+
+class Detector(Protocol):
+    """Anything that proposes instances on pictures."""
+
+    def predict_each(self, images: Sequence[Image]) -> list[Prediction | ModelError]:
+        """One answer a picture, in order; a picture that failed does not end the others."""
+
+
+class Predictor:
+    """A Mask R-CNN (or Faster R-CNN) ready to run on one device."""
+
+    def __init__(
+        self,
+        network: FasterRCNN,
+        card: ModelCard,
+        settings: PredictSettings | None = None,
+        *,
+        device: str = "cpu",
+        number_format: NumberFormat = PLAIN,
+    ) -> None:
+        self.card = card
+        self.settings = settings or PredictSettings()
+        self.device = torch.device(device)
+        self._reference = self.settings.mode is Mode.REFERENCE
+        self._format = PLAIN if self._reference else number_format
+        self._network = self._prepared(network).to(self.device)
+
+    def _prepared(self, network: FasterRCNN) -> FasterRCNN:
+        settings = self.settings
+        network.eval().requires_grad_(False)
+        set_roi_scales(network)
+        if settings.proposals is not None:
+            network.rpn._post_nms_top_n["testing"] = settings.proposals
+        network.roi_heads.score_thresh = settings.score_threshold
+        network.roi_heads.nms_thresh = settings.nms_iou
+        network.roi_heads.detections_per_img = settings.max_detections
+        self._sides = (
+            settings.min_size or self.card.spec.min_size,
+            settings.max_size or self.card.spec.max_size,
+        )
+        network.transform.min_size, network.transform.max_size = (self._sides[0],), self._sides[1]
+        if not self._reference:
+            fold_batch_norm(network)
+        if self._format.channels_last:
+            network.to(memory_format=torch.channels_last)
+        return network
+
+    def predict(self, images: Sequence[Image]) -> list[Prediction]:
+        """Predictions in the order of `images` (H x W x 3 uint8 RGB, of any sizes).
+
+        Raises ModelError for the first picture that could not be done.
+        """
+        answers = self.predict_each(images)
+        for answer in answers:
+            if isinstance(answer, ModelError):
+                raise answer
+        return [answer for answer in answers if isinstance(answer, Prediction)]
+
+    def predict_each(self, images: Sequence[Image]) -> list[Prediction | ModelError]:
+        """One answer a picture. Out of memory: half the batch, then a smaller side, then the CPU."""
+        if not images:
+            return []
+        answers = self._attempt(images, self._network, self.device)
+        if answers is not None:
+            return answers
+        if len(images) > 1:
+            half = len(images) // 2
+            return self.predict_each(images[:half]) + self.predict_each(images[half:])
+        return [self._last_resorts(images[0])]
+
+    def _last_resorts(self, image: Image) -> Prediction | ModelError:
+        for shrink in SMALLER_SIDES:
+            if answers := self._attempt([image], self._network, self.device, shrink):
+                return answers[0]
+        if self.device.type != "cpu":
+            # The network comes back afterwards; a copy on the CPU would cost its memory for good.
+            try:
+                answers = self._attempt([image], self._network.to("cpu"), torch.device("cpu"))
+            finally:
+                self._network.to(self.device)
+            if answers:
+                return answers[0]
+        height, width = image.shape[:2]
+        return ModelError(
+            f"Memory ran out on this {width} x {height} picture even at half its size; "
+            "close other programs, or label with a smaller --side."
+        )
+
+    def _attempt(
+        self, images: Sequence[Image], network: FasterRCNN, device: torch.device, shrink: float = 1.0
+    ) -> list[Prediction | ModelError] | None:
+        """Answers, or None when memory ran out."""
+        try:
+            with torch.inference_mode():
+                return self._forward(images, network, device, shrink)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Outside the handler: its traceback would keep the tensors alive.
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        return None
+
+    def _forward(
+        self, images: Sequence[Image], network: FasterRCNN, device: torch.device, shrink: float
+    ) -> list[Prediction | ModelError]:
+        batch, shapes = self._batch(images, network, device, shrink)
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._format.bf16):
+            answers = self._run(images, network, batch, shapes)
+        if self._format.bf16 and any(isinstance(a, ModelError) for a in answers):
+            answers = self._run(images, network, batch, shapes)
+        return answers
+
+    def _batch(
+        self, images: Sequence[Image], network: FasterRCNN, device: torch.device, shrink: float
+    ) -> tuple[Tensor, list[tuple[int, int]]]:
+        if self._reference:
+            floats = [torch.from_numpy(i).to(device).permute(2, 0, 1).float() / 255 for i in images]
+            listed, _ = network.transform(floats)
+            return listed.tensors, listed.image_sizes
+        low, high = (max(32, round(side * shrink)) for side in self._sides)
+        shapes = [resized_shape(image.shape[0], image.shape[1], low, high) for image in images]
+        batch = to_batch(images, shapes, mean=self.card.mean, std=self.card.std, device=device)
+        return batch, shapes
+
+    def _run(
+        self, images: Sequence[Image], network: FasterRCNN, batch: Tensor, shapes: list[tuple[int, int]]
+    ) -> list[Prediction | ModelError]:
+        found = stages.features(network, batch, shapes)
+        finite = torch.isfinite(found.levels["pool"].flatten(1)).all(dim=1).tolist()
+        detections = stages.detect(network, found, stages.propose(network, found))
+        probs: list[Tensor | None] = [None] * len(images)
+        if isinstance(network, MaskRCNN):
+            boxes, labels = [d.boxes for d in detections], [d.labels for d in detections]
+            probs = list(stages.mask_probabilities(network, found, boxes, labels))
+        return [
+            self._answer(image, one, prob, shape)
+            if ok
+            else ModelError("The model's numbers are not finite on this picture; its weights may be damaged.")
+            for image, one, prob, shape, ok in zip(images, detections, probs, shapes, finite, strict=True)
+        ]
+
+    def _answer(
+        self, image: Image, found: stages.Detections, probs: Tensor | None, shape: tuple[int, int]
+    ) -> Prediction:
+        height, width = image.shape[:2]
+        boxes = resize_boxes(found.boxes.float(), list(shape), [height, width])
+        return Prediction(
+            width=width,
+            height=height,
+            classes=self.card.classes,
+            boxes_xyxy=boxes.cpu().numpy(),
+            scores=found.scores.float().cpu().numpy(),
+            labels=found.labels.cpu().numpy(),
+            mask_probs=None if probs is None else probs.float().cpu().numpy(),
+        )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """True for every way in which torch and Python say that memory ran out."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text

@@ -1,0 +1,70 @@
+"""The engine's front door: submit a request, get events, cancel, close.
+
+Importing this needs no torch; opening a session starts the worker thread, which imports it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import queue
+from collections.abc import Callable, Iterator
+from types import TracebackType
+
+from engine.messages import Canceled, Event, Failed, Finished, OrderId, Priority, Request
+
+
+class Session:
+    """A running engine. `listener` gets every event on the worker thread and must return at once."""
+
+    def __init__(self, listener: Callable[[Event], None]) -> None:
+        from engine.jobs import Jobs
+        from engine.worker import Worker
+
+        self._orders = itertools.count(1)
+        self._worker = Worker(Jobs().start, listener)
+        self._worker.start()
+
+    def submit(self, request: Request, priority: Priority = Priority.BATCH) -> OrderId:
+        """Queue a request. Exactly one of Finished, Failed and Canceled will carry the returned id."""
+        order = next(self._orders)
+        self._worker.submit(order, request, priority)
+        return order
+
+    def cancel(self, order: OrderId) -> None:
+        """Ask an order to end at its next step; its Canceled (or an earlier ending) follows."""
+        self._worker.cancel(order)
+
+    def close(self, timeout: float | None = None) -> None:
+        """Cancel everything and wait for the worker to end."""
+        self._worker.close()
+        self._worker.join(timeout)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def run_to_end(request: Request) -> Iterator[Event]:
+    """One request in a session of its own: its events, the ending last. Closing the iterator cancels it.
+
+    Ctrl+C while waiting cancels the order; its remaining events and ending are still delivered.
+    """
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    with Session(events.put) as session:
+        order = session.submit(request)
+        while True:
+            try:
+                # A timeout, because a wait without one cannot be interrupted on Windows.
+                event = events.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            except KeyboardInterrupt:
+                session.cancel(order)
+                continue
+            yield event
+            if isinstance(event, (Finished, Failed, Canceled)):
+                return

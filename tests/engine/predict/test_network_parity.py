@@ -1,0 +1,167 @@
+"""In reference mode the results are torchvision's; the fast mode stays close to them."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torchvision.models.detection import FasterRCNN, MaskRCNN
+
+from engine.document.masks import Mask
+from engine.models.card import ModelCard
+from engine.models.families import NetworkSpec, build
+from engine.predict.predictor import Predictor
+from engine.predict.settings import PredictSettings
+from engine.prediction import Prediction
+from engine.refilter import masks
+
+CLASSES = ("bolt", "nut", "washer")
+BOX_TOLERANCE = 1e-3  # pixels
+SCORE_TOLERANCE = 1e-5
+
+
+def lively_network(architecture: str, min_size: int = 256, max_size: int = 448) -> FasterRCNN:
+    """A network with random weights whose scores, boxes and masks differ from one RoI to the next."""
+    torch.manual_seed(3)
+    network = build(NetworkSpec(architecture, len(CLASSES), min_size=min_size, max_size=max_size))
+    with torch.no_grad():
+        network.rpn.head.cls_logits.weight *= 30
+        network.rpn.head.bbox_pred.weight *= 10
+        network.roi_heads.box_predictor.cls_score.weight *= 20
+        network.roi_heads.box_predictor.bbox_pred.weight *= 10
+        if isinstance(network, MaskRCNN):
+            calm_masks(network)
+    return network
+
+
+def calm_masks(network: MaskRCNN) -> None:
+    """Scale the mask logits to a spread of 2: saturated ones would meet at exactly 0.5 when resized."""
+    seen: list[torch.Tensor] = []
+    hook = network.roi_heads.mask_predictor.register_forward_hook(lambda _, __, out: seen.append(out))
+    torchvision_answer(copy.deepcopy(network), picture(300, 420))
+    hook.remove()
+    network.roi_heads.mask_predictor.mask_fcn_logits.weight *= 2.0 / torch.cat(seen).std()
+
+
+def card_of(network: FasterRCNN, architecture: str) -> ModelCard:
+    low, high = network.transform.min_size[0], network.transform.max_size
+    spec = NetworkSpec(architecture, len(CLASSES), min_size=low, max_size=high)
+    return ModelCard("test", spec, CLASSES)
+
+
+def picture(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Coarse blobs with noise: something for every pyramid level to answer to."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (height // 37 + 1, width // 37 + 1, 3), dtype=np.uint8)
+    blown = coarse.repeat(37, axis=0).repeat(37, axis=1)[:height, :width]
+    return (blown // 2 + rng.integers(0, 128, (height, width, 1), dtype=np.uint8)).astype(np.uint8)
+
+
+def torchvision_answers(
+    network: FasterRCNN, images: list[NDArray[np.uint8]]
+) -> list[dict[str, torch.Tensor]]:
+    with torch.inference_mode():
+        # A picture of ordinary shape first: torchvision keeps the RoIAlign scales of the first it sees.
+        network([torch.zeros(3, 256, 256)])
+        return list(network([torch.from_numpy(image).permute(2, 0, 1).float() / 255 for image in images]))
+
+
+def torchvision_answer(network: FasterRCNN, image: NDArray[np.uint8]) -> dict[str, torch.Tensor]:
+    return torchvision_answers(network, [image])[0]
+
+
+def assert_equal_to_torchvision(got: Prediction, want: dict[str, torch.Tensor]) -> None:
+    assert len(got) == len(want["scores"]) > 0
+    assert np.array_equal(got.labels, want["labels"].numpy())
+    np.testing.assert_allclose(got.scores, want["scores"].numpy(), atol=SCORE_TOLERANCE)
+    np.testing.assert_allclose(got.boxes_xyxy, want["boxes"].numpy(), atol=BOX_TOLERANCE)
+    if "masks" not in want:
+        assert got.mask_probs is None
+        return
+    for mask, truth in zip(masks(got), want["masks"], strict=True):
+        assert mask is not None
+        assert iou(mask, truth[0].numpy() > 0.5) >= 0.999
+
+
+def iou(mask: Mask, truth: NDArray[np.bool_]) -> float:
+    full = mask.to_full(*truth.shape)
+    union = int((full | truth).sum())
+    return float((full & truth).sum()) / union if union else 1.0
+
+
+@pytest.mark.parametrize(
+    "size", [(100, 4000), (4000, 100), (31, 47), (480, 640), (333, 1000), (800, 800)], ids=str
+)
+def test_that_reference_mode_equals_torchvision_on_every_shape_of_picture(size: tuple[int, int]) -> None:
+    architecture = "maskrcnn_resnet18_slim_fpn"
+    network = lively_network(architecture)
+    image = picture(*size)
+    want = torchvision_answer(copy.deepcopy(network), image)
+    got = Predictor(network, card_of(network, architecture), PredictSettings.reference()).predict([image])
+    assert_equal_to_torchvision(got[0], want)
+
+
+def test_that_reference_mode_equals_torchvision_on_a_24_megapixel_picture() -> None:
+    architecture = "maskrcnn_resnet18_slim_fpn"
+    network = lively_network(architecture)
+    network.roi_heads.detections_per_img = 8  # torchvision needs 100 MB a mask here
+    image = picture(4000, 6000)
+    want = torchvision_answer(copy.deepcopy(network), image)
+    settings = PredictSettings.reference(max_detections=8)
+    got = Predictor(network, card_of(network, architecture), settings).predict([image])
+    assert_equal_to_torchvision(got[0], want)
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    ["maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2", "fasterrcnn_resnet50_fpn"],
+)
+def test_that_reference_mode_equals_torchvision_for_every_head(architecture: str) -> None:
+    network = lively_network(architecture, 192, 320)
+    image = picture(300, 420)
+    want = torchvision_answer(copy.deepcopy(network), image)
+    got = Predictor(network, card_of(network, architecture), PredictSettings.reference()).predict([image])
+    assert_equal_to_torchvision(got[0], want)
+
+
+def test_that_a_strip_seen_first_does_not_spoil_the_pictures_after_it() -> None:
+    architecture = "maskrcnn_resnet18_slim_fpn"
+    network = lively_network(architecture)
+    image = picture(480, 640)
+    want = torchvision_answer(copy.deepcopy(network), image)
+    predictor = Predictor(network, card_of(network, architecture), PredictSettings.reference())
+    predictor.predict([picture(100, 4000)])
+    assert_equal_to_torchvision(predictor.predict([image])[0], want)
+
+
+def test_that_a_batch_of_several_shapes_equals_torchvisions_batch() -> None:
+    architecture = "maskrcnn_resnet18_slim_fpn"
+    network = lively_network(architecture)
+    images = [picture(256, 300, seed=1), picture(300, 256, seed=2), picture(90, 700, seed=3)]
+    wanted = torchvision_answers(copy.deepcopy(network), images)
+    got = Predictor(network, card_of(network, architecture), PredictSettings.reference()).predict(images)
+    for one, want in zip(got, wanted, strict=True):
+        assert_equal_to_torchvision(one, want)
+
+
+@pytest.mark.parametrize("architecture", ["maskrcnn_resnet18_slim_fpn", "maskrcnn_mobilenet_v3_large_fpn"])
+def test_that_folding_the_normalisation_leaves_the_features_alone(architecture: str) -> None:
+    from engine.predict.prepare import fold_batch_norm
+
+    network = lively_network(architecture)
+    generator = torch.Generator().manual_seed(1)
+    for name, buffer in network.backbone.named_buffers():
+        if name.endswith(("running_mean", "running_var")):
+            buffer.copy_(torch.rand(buffer.shape, generator=generator) + 0.5)
+    batch = torch.rand(1, 3, 128, 160, generator=generator)
+    with torch.inference_mode():
+        before = network.backbone(batch)
+        fold_batch_norm(network.backbone)
+        after = network.backbone(batch)
+    kinds = {type(module).__name__ for module in network.backbone.modules()}
+    assert not any("BatchNorm" in kind for kind in kinds)
+    for level in before:
+        torch.testing.assert_close(after[level], before[level], rtol=1e-3, atol=1e-4)
