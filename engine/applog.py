@@ -28,7 +28,7 @@ class _SharedLog(RotatingFileHandler):
 
 def log_file() -> Path:
     """Where the log lies, whether or not it exists yet."""
-    return Path(platformdirs.user_log_dir("maskwright", appauthor=False)) / "maskwright.log"
+    return Path(platformdirs.user_log_dir("Maskwright", appauthor=False)) / "maskwright.log"
 
 
 def configure(*, verbose: bool) -> None:

@@ -193,7 +193,7 @@ def number_format(device: str, *, file: Path | None = None, afresh: bool = False
     measures again, for a machine that was busy the first time. A file that cannot be read or written
     costs only another measurement.
     """
-    file = file or Path(platformdirs.user_cache_dir("maskwright", appauthor=False)) / "number_format.json"
+    file = file or Path(platformdirs.user_cache_dir("Maskwright", appauthor=False)) / "number_format.json"
     key = _machine_key(device)
     known = _read(file)
     if key in known and not afresh:

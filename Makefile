@@ -1,0 +1,74 @@
+# The two that matter: `make demo` and `make test`. Both set the environment up first, which needs
+# only Python 3.11 or newer. Nothing is installed outside .venv.
+
+PYTHON ?= $(firstword $(foreach name,python3 python python3.14 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null)))
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+RUN := $(BIN)/python
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test lint format types contracts tests test-slow bench faults samples starter lock clean
+
+help:
+	@echo "make demo       label the bundled sample pictures, end to end"
+	@echo "make test       lint, types, import contracts and the tests"
+	@echo "make run ARGS='label FOLDER'   run main.py"
+	@echo "make lint       ruff, mypy and the import contracts; make format mends what ruff can"
+	@echo "make test-slow  the proofs that take minutes; make faults: those that kill and fill disks"
+	@echo "make bench      the measurements of docs/results.md"
+	@echo "make samples    render the sample pictures; make starter: train the demo's model on them"
+	@echo "make lock       resolve pyproject.toml into resources/packaging/requirements.lock"
+	@echo "make clean      remove .venv and the caches"
+
+setup:
+ifeq ($(PYTHON),)
+	@echo "error: no Python was found; install 3.11 or newer, such as: sudo apt-get install python3 python3-venv" >&2; exit 1
+else
+	@$(PYTHON) resources/packaging/setup_env.py
+endif
+
+demo: setup
+	@$(RUN) main.py demo $(ARGS)
+
+run: setup
+	@$(RUN) main.py $(ARGS)
+
+test: lint tests
+
+lint: setup
+	@echo "== format and lint (ruff)"
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m ruff check .
+	@echo "== types (mypy --strict)"
+	@$(RUN) -m mypy
+	@echo "== import contracts (import-linter)"
+	@$(BIN)/lint-imports
+
+tests: setup
+	@echo "== tests (pytest)"
+	@$(RUN) -m pytest $(ARGS)
+
+format: setup
+	@$(RUN) -m ruff format .
+	@$(RUN) -m ruff check --fix .
+
+test-slow: setup
+	@$(RUN) -m pytest -m slow $(ARGS)
+
+faults: setup
+	@$(RUN) -m pytest -m "slow or not slow" tests/faults $(ARGS)
+
+bench: setup
+	@$(RUN) -m pytest -m bench -s tests/bench $(ARGS)
+
+lock: setup
+	@$(RUN) -m uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --quiet -o resources/packaging/requirements.lock
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
