@@ -1,0 +1,182 @@
+"""Picture files as RGB arrays, the way a viewer shows them.
+
+Knows which format a file is in (by its content, whatever its suffix says), the cap on pixels, and EXIF
+orientation; the format modules know the rest. Picture files are only ever read.
+"""
+
+import functools
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from engine.errors import MediaError
+from engine.media import jpeg, png, simple, tiff
+from engine.media.files import media_error, open_for_reading
+from engine.media.picture import Picture, Rgb, UnreadableError
+
+#: Pictures of more pixels are refused unless the caller allows more: 300 million need about 1 GB to decode.
+MAX_PIXELS = 300_000_000
+
+# OpenCV tells of faults by its answer; its log lines would only add noise.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+# What the decoders raise on files that are not as they should be.
+_DECODER_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    TypeError,
+    IndexError,
+    KeyError,
+    AttributeError,
+    EOFError,
+    OverflowError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    cv2.error,
+    Image.DecompressionBombError,
+)
+
+_FOREIGN = (
+    (b"%PDF", "a PDF document"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"<svg", "an SVG drawing"),
+    (b"<?xml", "an XML file"),
+    (b"<!DOCTYPE", "a web page"),
+    (b"<html", "a web page"),
+    (b"8BPS", "a Photoshop file"),
+    (b"%!PS", "a PostScript file"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (b"\xff\x0a", "a JPEG XL picture"),
+    (b"\0\0\1\0", "an icon"),
+    (b"qoif", "a QOI picture"),
+    (b"\x76\x2f\x31\x01", "an OpenEXR picture"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """What a picture's header says. ``width`` and ``height`` in pixels as shown, the orientation applied."""
+
+    width: int
+    height: int
+    frames: int
+    format: str
+
+
+def probe(path: Path, frame: int = 0) -> ImageInfo:
+    """Read the header of a picture, without decoding: milliseconds whatever its size.
+
+    ``frame`` counts from 0 (a TIFF page; other formats have one frame). Raises MediaError.
+    """
+    path = Path(path)
+    with open_for_reading(path) as file:
+        try:
+            kind, picture = _open(file, frame)
+            frames = picture.frames
+        except (UnreadableError, *_DECODER_ERRORS) as e:
+            raise _unreadable(path, e) from e
+    width, height = picture.width, picture.height
+    if picture.orientation > 4:
+        width, height = height, width
+    return ImageInfo(width, height, frames, kind)
+
+
+def read_rgb(path: Path, frame: int = 0, *, max_pixels: int = MAX_PIXELS) -> Rgb:
+    """Decode one frame to H x W x 3 uint8, RGB as a viewer shows it (see `engine.media.tone`), upright.
+
+    ``frame`` counts from 0 (a TIFF page; other formats have one frame). A picture of more than
+    ``max_pixels`` pixels is refused before anything is decoded. Raises MediaError, also for a file that
+    is cut short: half a picture is never returned.
+    """
+    path = Path(path)
+    with open_for_reading(path) as file:
+        try:
+            _, picture = _open(file, frame)
+            pixels = picture.width * picture.height
+            if pixels > max_pixels:
+                size = f"{picture.width} x {picture.height} pixels"
+                raise UnreadableError(
+                    f"it has {size}, more than the {max_pixels:,} allowed; "
+                    f"allow it with max_pixels={pixels} if there is memory for it"
+                )
+            return _upright(picture.decode(), picture.orientation)
+        except MemoryError as e:
+            raise media_error(path, "there is not enough memory to decode it") from e
+        except (UnreadableError, *_DECODER_ERRORS) as e:
+            raise _unreadable(path, e) from e
+
+
+def _open(file: BinaryIO, frame: int) -> tuple[str, Picture]:
+    head = file.read(64)
+    kind, make = _format_of(head)
+    if frame < 0 or (frame > 0 and kind != "TIFF"):
+        raise UnreadableError(f"a {kind} file has one frame, so there is no frame {frame}")
+    file.seek(0)
+    picture = make(file) if kind != "TIFF" else tiff.TiffPicture(file, frame)
+    # A JPEG may give its height after the pixels; its decoder says so.
+    if picture.width <= 0 or picture.height < 0 or (picture.height == 0 and kind != "JPEG"):
+        raise UnreadableError(
+            f"the file is damaged (it says it has {picture.width} x {picture.height} pixels)"
+        )
+    return kind, picture
+
+
+def _format_of(head: bytes) -> tuple[str, Callable[[BinaryIO], Picture]]:
+    if head.startswith(jpeg.SIGNATURE):
+        return "JPEG", jpeg.JpegPicture
+    if head.startswith(png.SIGNATURE):
+        return "PNG", png.PngPicture
+    if head.startswith(tiff.SIGNATURES):
+        return "TIFF", functools.partial(tiff.TiffPicture, frame=0)
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF", simple.GifPicture
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WebP", simple.WebpPicture
+    if head.startswith(b"BM"):
+        return "BMP", simple.BmpPicture
+    raise UnreadableError(_what_it_is(head))
+
+
+def _what_it_is(head: bytes) -> str:
+    """Why a file of unknown content is no picture we read, naming its kind where that is cheap."""
+    kind = next((name for magic, name in _FOREIGN if head.lstrip(b"\xef\xbb\xbf \r\n").startswith(magic)), "")
+    if head[4:8] == b"ftyp":
+        kinds = {b"avif": "an AVIF picture", b"heic": "a HEIC picture", b"mif1": "a HEIF picture"}
+        kind = kinds.get(head[8:12], "a video or HEIF file")
+    if not head:
+        return "the file is empty (0 bytes)"
+    if not head.strip(b"\0"):
+        return "the file holds only zeros (an interrupted copy?); copy it again"
+    if kind:
+        return f"it is {kind}, not a picture of a kind that can be read (JPEG, PNG, TIFF, BMP, WebP, GIF)"
+    return "its content is no JPEG, PNG, TIFF, BMP, WebP or GIF, whatever its name says"
+
+
+def _unreadable(path: Path, error: BaseException) -> MediaError:
+    if isinstance(error, UnreadableError):
+        return media_error(path, str(error))
+    detail = " ".join(str(error).split())[:120]
+    if "truncated" in detail.lower():
+        return media_error(path, "the file is cut short (an interrupted copy or download?); copy it again")
+    return media_error(path, f"the file is damaged or of an unusual kind ({detail or type(error).__name__})")
+
+
+def _upright(stored: Rgb, orientation: int) -> Rgb:
+    """Apply an EXIF orientation (1-8), C-contiguous."""
+    turned = stored.transpose(1, 0, 2) if orientation > 4 else stored
+    if orientation in (2, 3, 6, 7):
+        turned = turned[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        turned = turned[::-1]
+    return np.ascontiguousarray(turned)
