@@ -12,6 +12,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TypeAlias
 
+from engine.media.image import MAX_PIXELS
 from engine.predict.settings import PredictSettings
 from engine.prediction import Prediction
 
@@ -63,7 +64,7 @@ class LabelFolder:
     classes: tuple[str, ...] | None = None
     limit: int | None = None
     again: bool = False
-    max_pixels: int | None = None
+    max_pixels: int = MAX_PIXELS
 
 
 Request: TypeAlias = PredictImage | LabelFolder

@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import itertools
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from types import TracebackType
 
 from engine.messages import Canceled, Event, Failed, Finished, OrderId, Priority, Request
 
 
 class Session:
-    """A running engine. `listener` gets every event on the worker thread and must return at once."""
+    """A running engine. `listener` gets every event on the worker thread and must return at once.
 
-    def __init__(self, listener: Callable[[Event], None]) -> None:
+    window: leave one core to whoever draws a window.
+    """
+
+    def __init__(self, listener: Callable[[Event], None], *, window: bool) -> None:
         from engine.jobs import Jobs
         from engine.worker import Worker
 
         self._orders = itertools.count(1)
-        self._worker = Worker(Jobs().start, listener)
+        self._worker = Worker(Jobs(window=window).start, listener)
         self._worker.start()
 
     def submit(self, request: Request, priority: Priority = Priority.BATCH) -> OrderId:
@@ -48,13 +51,13 @@ class Session:
         self.close()
 
 
-def run_to_end(request: Request) -> Iterator[Event]:
+def run_to_end(request: Request) -> Generator[Event, None, None]:
     """One request in a session of its own: its events, the ending last. Closing the iterator cancels it.
 
     Ctrl+C while waiting cancels the order; its remaining events and ending are still delivered.
     """
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-    with Session(events.put) as session:
+    with Session(events.put, window=False) as session:
         order = session.submit(request)
         while True:
             try:

@@ -1,0 +1,284 @@
+"""What the worker does for each request: generators of events. Runs on the worker's thread only.
+
+Knows projects, pictures and predictors, and neither threads nor people: an error of one image becomes an
+event, an error of the whole job is raised.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.device import choose_device, number_format, use_threads
+from engine.document.masks import Mask
+from engine.document.records import Instance, MediaItem, Provenance, ReviewState, new_id
+from engine.errors import MaskwrightError
+from engine.media.image import probe, read_rgb
+from engine.media.prefetch import decode_ahead
+from engine.messages import (
+    ImageFailed,
+    ImageLabelled,
+    LabelFolder,
+    ModelChoice,
+    ModelReady,
+    OrderId,
+    Predicted,
+    PredictImage,
+    Progress,
+    Request,
+)
+from engine.models.store import default_store
+from engine.models.version import load_network
+from engine.predict.predictor import Predictor
+from engine.prediction import Prediction
+from engine.project import Project
+from engine.refilter import Thresholds, masks, refilter
+from engine.worker import Job
+
+GPU_BATCH = 8
+LOOK_AHEAD_BATCHES = 4
+"""How many batches' worth of decoded pictures are sorted by shape, so that a batch is padded little."""
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyModel:
+    """A loaded model with what identifies its answers."""
+
+    predictor: Predictor
+    sha256: str
+    device_in_words: str
+
+
+class Jobs:
+    """Starts the job for a request, keeping the last model loaded."""
+
+    def __init__(self, *, window: bool) -> None:
+        self._window = window
+        self._choice: ModelChoice | None = None
+        self._ready: ReadyModel | None = None
+
+    def start(self, order: OrderId, request: Request) -> Job:
+        """The generator that carries out `request`."""
+        match request:
+            case PredictImage():
+                return self._predict(order, request)
+            case LabelFolder():
+                return self._label(order, request)
+
+    def _model(self, choice: ModelChoice) -> ReadyModel:
+        if self._ready is None or choice != self._choice:
+            self._ready = self._choice = None  # free the old model before the new one is loaded
+            use_threads(window=self._window)
+            version = default_store().resolve(choice.model)
+            device = choose_device(choice.device)
+            predictor = Predictor(
+                load_network(version),
+                version.card,
+                choice.settings,
+                device=device.name,
+                number_format=number_format(device.name),
+            )
+            self._ready = ReadyModel(predictor, version.card.sha256, f"{device.name}: {device.reason}")
+            self._choice = choice
+        return self._ready
+
+    def _predict(self, order: OrderId, request: PredictImage) -> Job:
+        model = self._model(request.choice)
+        image = read_rgb(request.path, request.frame)
+        prediction = model.predictor.predict([image])[0]
+        yield Predicted(order, request.generation, prediction)
+        return {"instances": len(prediction)}
+
+    def _label(self, order: OrderId, request: LabelFolder) -> Job:
+        model = self._model(request.choice)
+        yield ModelReady(order, model.predictor.card.name, model.device_in_words)
+        with Project.open(request.folder) as project:
+            return (yield from _label_project(order, request, model, project))
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts of one labelling run and the pace of it."""
+
+    order: OrderId
+    total: int
+    began: float
+    labelled: int = 0
+    failed: int = 0
+    instances: int = 0
+
+    def progress(self) -> Progress:
+        done = self.labelled + self.failed
+        seconds = time.monotonic() - self.began
+        rate = done / seconds if seconds > 0 else 0.0
+        left = (self.total - done) / rate if rate > 0 else None
+        return Progress(self.order, done, self.total, self.failed, rate, left)
+
+
+def _label_project(order: OrderId, request: LabelFolder, model: ReadyModel, project: Project) -> Job:
+    if project.read_only:
+        raise MaskwrightError(
+            f"The project of {request.folder} is open read-only ({project.read_only_reason}); "
+            "labels cannot be stored."
+        )
+    project.refresh()
+    _add_pages(project)
+    items = _wanted(project.media(), request)
+    todo, up_to_date, reviewed = _missing(project, items, request, model)
+    tally = _Tally(order, len(todo), time.monotonic())
+    yield tally.progress()
+    for path in sorted(set(request.only) - {item.path for item in items}):
+        tally.failed += 1
+        yield ImageFailed(order, path, f"{path}: it is not a picture this program reads")
+    store = _Store(project, request, model)
+    for item, answer in _answers(project, todo, model.predictor, request.max_pixels):
+        if isinstance(answer, MaskwrightError):
+            tally.failed += 1
+            yield ImageFailed(order, item.path, str(answer))
+        else:
+            count = store.put(item, answer)
+            tally.labelled += 1
+            tally.instances += count
+            yield ImageLabelled(order, item.id, item.path, count)
+        yield tally.progress()
+    return {
+        "images": len(items),
+        "labelled": tally.labelled,
+        "failed": tally.failed,
+        "up_to_date": up_to_date,
+        "reviewed": reviewed,
+        "instances": tally.instances,
+        "seconds": round(time.monotonic() - tally.began, 3),
+        "batch": store.batch_id,
+    }
+
+
+def _add_pages(project: Project) -> None:
+    """Enter the pages of multi-page files that were not looked into before; each is a frame."""
+    for item in project.media():
+        if item.width or item.missing or not item.path.lower().endswith((".tif", ".tiff")):
+            continue
+        try:
+            info = probe(project.path_of(item))
+        except MaskwrightError:
+            continue  # decoding will say why
+        if info.frames > 1:
+            project.add_frames(item.path, info.frames)
+
+
+def _wanted(media: Sequence[MediaItem], request: LabelFolder) -> list[MediaItem]:
+    present = [item for item in media if not item.missing]
+    if not request.only:
+        return present
+    wanted = set(request.only)
+    return [item for item in present if item.path in wanted]
+
+
+def _missing(
+    project: Project, items: list[MediaItem], request: LabelFolder, model: ReadyModel
+) -> tuple[list[MediaItem], int, int]:
+    """What is left to do, how many are up to date already, and how many a person has reviewed."""
+    todo: list[MediaItem] = []
+    up_to_date = reviewed = 0
+    for item in items:
+        if project.review_state(item.id) is ReviewState.REVIEWED:
+            reviewed += 1
+        elif not request.again and project.prediction_key(item.id) == _key(project, item, request, model):
+            up_to_date += 1
+        else:
+            todo.append(item)
+    return todo[: request.limit], up_to_date, reviewed
+
+
+def _key(project: Project, item: MediaItem, request: LabelFolder, model: ReadyModel) -> str:
+    """Equal keys mean equal proposals: content of the image, weights, and every setting that matters."""
+    try:
+        content = project.ensure_hash(item.id)
+    except MaskwrightError:
+        return ""  # it cannot be read: decoding will say why
+    classes = "*" if request.classes is None else ",".join(sorted(request.classes))
+    return f"{content}:{item.frame} {model.sha256} {request.choice.settings.key()} classes={classes}"
+
+
+def _answers(
+    project: Project, todo: list[MediaItem], predictor: Predictor, max_pixels: int
+) -> Iterator[tuple[MediaItem, Prediction | MaskwrightError]]:
+    """Decode ahead and predict, batches of like shape on a GPU; every item is answered once."""
+    batch_size = GPU_BATCH if predictor.device.type == "cuda" else 1
+    decoded = decode_ahead(
+        [(project.path_of(item), item.frame) for item in todo],
+        workers=2,
+        depth=max(4, batch_size * LOOK_AHEAD_BATCHES),
+        max_pixels=max_pixels,
+    )
+    buffer: list[tuple[MediaItem, Image]] = []
+    try:
+        for index, picture in decoded:
+            if isinstance(picture, MaskwrightError):
+                yield todo[index], picture
+                continue
+            buffer.append((todo[index], picture))
+            if len(buffer) >= batch_size * (LOOK_AHEAD_BATCHES if batch_size > 1 else 1):
+                yield from _predict_buffer(buffer, predictor, batch_size)
+                buffer = []
+        yield from _predict_buffer(buffer, predictor, batch_size)
+    finally:
+        decoded.close()
+
+
+def _predict_buffer(
+    buffer: list[tuple[MediaItem, Image]], predictor: Predictor, batch_size: int
+) -> Iterator[tuple[MediaItem, Prediction | MaskwrightError]]:
+    buffer.sort(key=lambda pair: pair[1].shape[0] / pair[1].shape[1])
+    for start in range(0, len(buffer), batch_size):
+        batch = buffer[start : start + batch_size]
+        answers = predictor.predict_each([image for _, image in batch])
+        yield from zip((item for item, _ in batch), answers, strict=True)
+
+
+class _Store:
+    """Turns predictions into proposals of the project, under one batch that can be undone."""
+
+    def __init__(self, project: Project, request: LabelFolder, model: ReadyModel) -> None:
+        self.batch_id = f"label {new_id():x}"
+        self._project = project
+        self._request = request
+        self._model = model
+        self._class_ids: dict[str, int] = {}
+
+    def put(self, item: MediaItem, prediction: Prediction) -> int:
+        """Store one image's proposals in one transaction; how many there are."""
+        self._project.set_size(item.id, prediction.width, prediction.height)
+        classes = self._request.classes
+        shown = refilter(
+            prediction, Thresholds(score=0.0, classes=None if classes is None else frozenset(classes))
+        )
+        instances = [
+            self._instance(shown, row, mask)
+            for row, mask in enumerate(masks(shown))
+            if mask is None or mask.area
+        ]
+        key = _key(self._project, item, self._request, self._model)
+        self._project.put_proposals(item.id, instances, key=key, batch_id=self.batch_id)
+        return len(instances)
+
+    def _instance(self, shown: Prediction, row: int, mask: Mask | None) -> Instance:
+        name = shown.classes[int(shown.labels[row]) - 1]
+        if name not in self._class_ids:
+            self._class_ids[name] = self._project.ensure_class(name).id
+        x0, y0, x1, y1 = (float(v) for v in shown.boxes_xyxy[row])
+        return Instance(
+            id=new_id(),
+            class_id=self._class_ids[name],
+            mask=mask,
+            box_xyxy=(x0, y0, x1, y1),
+            score=float(shown.scores[row]),
+            provenance=Provenance.PREDICTED,
+            z=row,
+        )
