@@ -102,6 +102,12 @@ def _check_url(url: str) -> None:
         raise ModelError(f"'{url}' is not an http or https address.")
 
 
+def check_secure(asked: str, final: str) -> None:
+    """Raise ModelError where redirects lead from https to something weaker."""
+    if urlsplit(asked).scheme == "https" and urlsplit(final).scheme != "https":
+        raise ModelError(f"{asked} leads to an address without encryption ({final}); refused.")
+
+
 def _opener() -> urllib.request.OpenerDirector:
     """urllib with http and https alone: its default opener also follows file:, ftp: and data:."""
     opener = urllib.request.OpenerDirector()
@@ -186,7 +192,7 @@ class _Transfer:
         try:
             response: http.client.HTTPResponse
             with self._opener.open(request, timeout=self._patience.timeout) as response:
-                self._check_secure(response.url)
+                check_secure(self.url, response.url)
                 start, total = _extent(response.status, response.headers, offset)
                 if start == 0:
                     self._remember(response.headers)
@@ -198,10 +204,6 @@ class _Transfer:
         except _CONNECTION_ERRORS as e:
             raise _DroppedError(str(getattr(e, "reason", e)) or type(e).__name__) from e
         return True  # the server had nothing to add to the part
-
-    def _check_secure(self, final_url: str) -> None:
-        if urlsplit(self.url).scheme == "https" and urlsplit(final_url).scheme != "https":
-            raise ModelError(f"{self.url} leads to an address without encryption ({final_url}); refused.")
 
     def _receive(self, response: http.client.HTTPResponse, start: int, total: int | None) -> None:
         done = start

@@ -40,7 +40,7 @@ class ModelState(StrEnum):
 
     INSTALLED = "installed"
     BUNDLED = "bundled"
-    AVAILABLE = "available for download"
+    AVAILABLE = "available"  # for download
     DAMAGED = "damaged"
 
 

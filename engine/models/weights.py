@@ -9,7 +9,9 @@ from __future__ import annotations
 import pickle
 import re
 import struct
+import warnings
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -75,7 +77,9 @@ def _read_safetensors(path: Path) -> State:
 
 def _read_pickle(path: Path) -> State:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about how to load the file another way: refused below
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as e:
         raise ModelError(_why_refused(path, str(e))) from e
     except _LOAD_ERRORS as e:
@@ -86,11 +90,11 @@ def _read_pickle(path: Path) -> State:
 
 
 def _why_refused(path: Path, reason: str) -> str:
-    found = re.search(r"(?:GLOBAL|class) ([\w.]+\.[\w.]+)|module (\w+) is blocked", reason)
+    found = re.search(r"GLOBAL (\S+)|unrecognized function (.+)|but got (.+)", reason)
     if found is None:
         return f"{path} is not a PyTorch weights file or is damaged: fetch it again."
     return (
-        f"{path} contains code or objects other than tensors ({found[1] or found[2]}); refused. "
+        f"{path} contains code or objects other than tensors ({found[1] or found[2] or found[3]}); refused. "
         "Save the weights alone, with torch.save(model.state_dict(), FILE), and import that."
     )
 
@@ -148,10 +152,20 @@ def recognise(state: State) -> str | None:
     classes = class_count(state)
     if classes is None:
         return None
+    names = _weight_names(state)
     for name in architectures():
-        if misfit(state, skeleton(NetworkSpec(name, classes))) is None:
+        if _names_of(name) == names and misfit(state, skeleton(NetworkSpec(name, classes))) is None:
             return name
     return None
+
+
+@cache
+def _names_of(architecture: str) -> frozenset[str]:
+    return _weight_names(skeleton(NetworkSpec(architecture, 1)).state_dict())
+
+
+def _weight_names(state: Mapping[str, Tensor]) -> frozenset[str]:
+    return frozenset(key for key in state if not key.endswith(_COUNTER))
 
 
 def skeleton(spec: NetworkSpec) -> FasterRCNN:
