@@ -60,6 +60,8 @@ def configure(*, verbose: bool) -> None:
 
 def record_fault(error: BaseException) -> str:
     """Write an unexpected error with its traceback to the log; returns the sentence to show."""
+    if not logging.getLogger().handlers:  # it came before a command could be run
+        configure(verbose=False)
     _logger.critical("unexpected error", exc_info=error)
     kind = f"{type(error).__name__}: {error}".splitlines()[0]
     path = log_file()
