@@ -134,12 +134,14 @@ def _print_table(listed: tuple[ListedModel, ...]) -> None:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    for title in ("name", "state", "architecture", "classes", "size", "created"):
-        table.add_column(title, justify="right" if title == "size" else "left", overflow="fold")
+    for title in ("name", "state", "size", "created", "classes"):
+        table.add_column(
+            title, justify="right" if title == "size" else "left", overflow="fold", no_wrap=title != "classes"
+        )
     for model in listed:
         card = model.version.card if model.version else None
-        facts = (card.spec.architecture, _in_brief(card.classes), card.created[:10]) if card else ("", "", "")
-        cells = (model.name, str(model.state), *facts[:2], f"{model.size / 1e6:.0f} MB", facts[2])
+        created, classes = (card.created[:10], _in_brief(card.classes)) if card else ("", "")
+        cells = (model.name, str(model.state), f"{model.size / 1e6:.0f} MB", created, classes)
         table.add_row(*(Text(c) for c in cells))  # Text: a name is not markup
     Console(highlight=False).print(table)
     for model in listed:
@@ -178,4 +180,5 @@ def _bytes_shown(doing: str) -> Iterator[Callable[[int, int | None], None]]:
     try:
         yield show
     finally:
-        bar.stop()
+        if bar.live.is_started:  # stopping an idle one prints an empty line
+            bar.stop()

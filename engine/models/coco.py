@@ -25,13 +25,13 @@ _UNUSED = "N/A"
 class CatalogueEntry:
     """A model that can be downloaded. Its name is that of the architecture.
 
-    weights: the class in `torchvision.models.detection` that knows the file. megabytes: its size,
-    for people to see before they ask for it.
+    weights: the class in `torchvision.models.detection` that knows the file. mebibytes: its size, for
+    people to see before they ask for it.
     """
 
     name: str
     weights: str
-    megabytes: int
+    mebibytes: int
     norm_eps: float = 1e-5
 
     @property

@@ -65,7 +65,7 @@ class ModelStore:
     def list(self) -> tuple[ListedModel, ...]:
         """Every model, sorted by name. A user's model hides a bundled or available one of its name."""
         found = {
-            name: ListedModel(name, ModelState.AVAILABLE, size=e.megabytes * 10**6)
+            name: ListedModel(name, ModelState.AVAILABLE, size=e.mebibytes * 2**20)
             for name, e in CATALOGUE.items()
         }
         for folder, state in ((self._bundled, ModelState.BUNDLED), (self.root, ModelState.INSTALLED)):

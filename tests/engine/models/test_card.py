@@ -42,9 +42,9 @@ def test_that_keys_of_a_newer_card_survive(card: ModelCard) -> None:
 
 
 def test_that_a_network_with_an_unknown_part_is_refused(card: ModelCard) -> None:
-    network = {"architecture": "x", "num_classes": 2, "keypoints": 17}
+    network: dict[str, Json] = {"architecture": "x", "num_classes": 2, "keypoints": 17}
     with pytest.raises(ModelError, match="'keypoints', which this version of Maskwright does not know"):
-        card_from_json(changed(card, "network", dict(network)))
+        card_from_json(changed(card, "network", network))
 
 
 @pytest.mark.parametrize(

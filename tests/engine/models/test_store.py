@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -85,7 +86,7 @@ def test_that_an_unknown_name_is_told_with_the_known_ones(store: ModelStore) -> 
 
 
 def test_that_a_bare_weights_file_is_sent_to_import(store: ModelStore, weights: Path) -> None:
-    with pytest.raises(ModelError, match="bring it in with `models import theirs.pth` first"):
+    with pytest.raises(ModelError, match=r"bring it in with `models import theirs.pth` first"):
         store.resolve(str(weights))
 
 
@@ -132,12 +133,8 @@ def test_that_a_bare_safetensors_file_is_imported_too(
 
 def test_that_a_version_keeps_its_card_when_imported(store: ModelStore, version: ModelVersion) -> None:
     imported = store.import_file(version.path, name="copy")
-    assert imported.card == ModelCard(**{**_fields(version.card), "name": "copy"})
+    assert imported.card == dataclasses.replace(version.card, name="copy")
     assert imported.path == store.root / "copy.safetensors"
-
-
-def _fields(card: ModelCard) -> dict[str, object]:
-    return {name: getattr(card, name) for name in card.__dataclass_fields__}
 
 
 def test_that_a_version_that_was_changed_is_not_imported(store: ModelStore, version: ModelVersion) -> None:
@@ -335,7 +332,7 @@ def test_that_a_missing_file_or_unknown_model_is_told(
 def test_that_the_published_file_is_known_by_its_hash_when_imported(
     store: ModelStore, published: Published, tmp_path: Path
 ) -> None:
-    renamed = shutil.copy(published.file, tmp_path / "renamed.pth")
+    renamed = Path(shutil.copy(published.file, tmp_path / "renamed.pth"))
     version = store.import_file(renamed)
     assert (version.card.name, version.card.spec.norm_eps) == (TINY.architecture, 0.0)
     with pytest.raises(ModelError, match="installed already"):
@@ -371,7 +368,7 @@ def test_that_the_published_sizes_are_told(store: ModelStore) -> None:
 
     for model in store.list():
         published = getattr(detection, CATALOGUE[model.name].weights).COCO_V1.meta["_file_size"]
-        assert model.size / 2**20 == pytest.approx(published, rel=0.06)
+        assert model.size / 2**20 == pytest.approx(published, rel=0.01)
 
 
 @pytest.mark.parametrize("name", ["net.pth", "net-1234.pth", "net-ABCDEF12.pth"])

@@ -72,7 +72,7 @@ def test_that_the_card_beside_the_weights_says_what_was_given(version: ModelVers
 def test_that_a_network_in_another_layout_and_precision_is_saved_plainly(
     tmp_path: Path, network: FasterRCNN, card: ModelCard
 ) -> None:
-    other = copy.deepcopy(network).to(memory_format=torch.channels_last).half()  # type: ignore[call-overload]
+    other = copy.deepcopy(network).to(memory_format=torch.channels_last).half()
     loaded = load_network(save_version(tmp_path, "m", other, card))
     assert {p.dtype for p in loaded.parameters()} == {torch.float32}
     assert {p.dtype for p in other.parameters()} == {torch.float16}

@@ -232,7 +232,7 @@ def test_that_the_counters_of_batchnorm_may_come_or_go() -> None:
     assert recognise(without) == "maskrcnn_resnet50_fpn_v2"
 
 
-def _frozen() -> nn.Module:
+def _frozen() -> FasterRCNN:
     return skeleton(NetworkSpec("maskrcnn_resnet18_fpn", 1))
 
 
