@@ -36,6 +36,7 @@ _DECODER_ERRORS = (
     IndexError,
     KeyError,
     AttributeError,
+    AssertionError,
     EOFError,
     OverflowError,
     RuntimeError,

@@ -20,11 +20,11 @@ from engine.media.tone import grey_to_rgb, over_white, pillow_to_rgb, to_8_bit
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-_GREY, _COLOUR, _GREY_ALPHA, _COLOUR_ALPHA = 0, 2, 4, 6
+_GREY, _COLOUR, _PALETTE, _GREY_ALPHA, _COLOUR_ALPHA = 0, 2, 3, 4, 6
 _LEGAL_DEPTHS = {
     _GREY: (1, 2, 4, 8, 16),
     _COLOUR: (8, 16),
-    3: (1, 2, 4, 8),
+    _PALETTE: (1, 2, 4, 8),
     _GREY_ALPHA: (8, 16),
     _COLOUR_ALPHA: (8, 16),
 }
@@ -64,6 +64,8 @@ class PngPicture:
         needed = [(c.kind, self._checked(c)) for c in self._chunks if c.kind in _NEEDED]
         if not any(kind == b"IDAT" for kind, _ in needed):
             raise cut_short() if self._chunks[-1].kind != b"IEND" else damaged("it holds no pixels")
+        if self._colour == _PALETTE and not any(kind == b"PLTE" for kind, _ in needed):
+            raise damaged("it has no palette")
         data = self._assemble(needed)
         with PngImagePlugin.PngImageFile(io.BytesIO(data)) as image:
             image.load()

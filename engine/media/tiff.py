@@ -12,8 +12,9 @@ import numpy as np
 from PIL import Image
 
 from engine.media.picture import Rgb, Samples, UnreadableError, damaged
-from engine.media.tiff_segments import WHOLE_PAGE, Layout, decode_whole_page, read_samples
+from engine.media.tiff_segments import Layout, read_samples
 from engine.media.tiff_tags import ORIENTATION, TiffTags, Value, valid_orientation
+from engine.media.tiff_whole import decode_by_libtiff, decode_jpeg_page
 from engine.media.tone import cmyk_to_rgb, grey_to_rgb, lab_to_rgb, over_white, to_8_bit
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -22,13 +23,15 @@ _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258,
 _STRIPS, _CHANNELS, _STRIP_ROWS, _STRIP_BYTES = 273, 277, 278, 279
 _PLANAR, _PREDICTOR, _COLOUR_MAP = 284, 317, 320
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 322, 323, 324, 325
-_EXTRA, _FORMAT, _ICC = 338, 339, 34675
-# What libtiff needs to decode a page by itself: also fax options, JPEG tables and YCbCr sampling.
+_EXTRA, _FORMAT, _JPEG_TABLES, _ICC = 338, 339, 347, 34675
+_FAX, _JPEG = (2, 3, 4), 7
+# What libtiff needs to decode a page by itself: also fax options and YCbCr sampling.
 _FOR_LIBTIFF = frozenset(
     {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _CHANNELS, _STRIP_ROWS, _PLANAR}
-    | {_TILE_WIDTH, _TILE_HEIGHT, _FORMAT, 292, 293, 347, 530, 531}
+    | {_TILE_WIDTH, _TILE_HEIGHT, _FORMAT, 292, 293, 530, 531}
 )
 _WANTED = _FOR_LIBTIFF | {
+    _JPEG_TABLES,
     _STRIPS,
     _STRIP_BYTES,
     _PREDICTOR,
@@ -79,9 +82,12 @@ class TiffPicture:
         """The pixels of the page, H x W x 3. Raises UnreadableError."""
         layout = self._layout()
         photometric = self._number(_PHOTOMETRIC, _BLACK_IS_ZERO)
-        if layout.compression in WHOLE_PAGE or photometric == _YCBCR:
+        if layout.compression == _JPEG:
+            tables = self._page.get(_JPEG_TABLES, b"")
+            return decode_jpeg_page(self._file, bytes(tables), layout, ycbcr=photometric == _YCBCR)
+        if layout.compression in _FAX or photometric == _YCBCR:
             page = {tag: value for tag, value in self._page.items() if tag in _FOR_LIBTIFF}
-            return decode_whole_page(self._file, page, layout)
+            return decode_by_libtiff(self._file, page, layout)
         if layout.channels * layout.dtype.itemsize > _MOST_BYTES_A_PIXEL:
             raise UnreadableError(
                 f"it has {layout.channels} channels of {layout.bits} bits, more than can be shown"

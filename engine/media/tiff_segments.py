@@ -1,13 +1,12 @@
 """Strips and tiles of a TIFF page to an array of samples.
 
 Knows compression, predictors, bit packing and the layout of segments (TIFF 6.0 and its technical notes);
-does not know what the samples mean. Deflate and LZMA are undone by Python's own modules, LZW and PackBits
-by OpenCV's libtiff, which is given the bytes as a grey picture of its own. So any number of channels, any
+does not know what the samples mean. Deflate and LZMA are undone by Python's own modules, PackBits by Pillow,
+LZW by OpenCV's libtiff, which is given the bytes as a grey picture of its own. So any number of channels, any
 depth and both layouts come out right, nothing is printed, and memory follows from the header alone.
 """
 
 import lzma
-import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from engine.media.picture import Rgb, Samples, UnreadableError, cut_short, damaged
-from engine.media.tiff_tags import Value
+from engine.media.picture import Samples, UnreadableError, cut_short, damaged
+from engine.media.tiff_tags import Value, small_tiff
 
 COMPRESSIONS = {
     1: "none",
@@ -41,8 +41,6 @@ COMPRESSIONS = {
 }
 _NONE, _LZW, _PACKBITS, _LZMA = 1, 5, 32773, 34925
 _DEFLATE = (8, 32946)
-#: Compressions that decode to pixels, not to bytes; libtiff must see the whole page.
-WHOLE_PAGE = frozenset({2, 3, 4, 7})
 _LZMA_MEMORY = 256 << 20
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 
@@ -90,7 +88,7 @@ def read_samples(file: BinaryIO, layout: Layout) -> Samples:
     """All samples of the page, H x W x channels in the native type. Raises UnreadableError."""
     _check_supported(layout)
     samples = np.zeros((layout.height, layout.width, layout.channels), layout.dtype)
-    for index, (channel, y, x) in enumerate(_places(layout)):
+    for index, (channel, y, x) in enumerate(places(layout)):
         if index >= len(layout.offsets):
             raise cut_short()
         if layout.offsets[index] == 0 and layout.byte_counts[index] == 0:
@@ -102,7 +100,7 @@ def read_samples(file: BinaryIO, layout: Layout) -> Samples:
     return samples
 
 
-def _places(layout: Layout) -> Iterator[tuple[int, int, int]]:
+def places(layout: Layout) -> Iterator[tuple[int, int, int]]:
     """First channel, row and column of each segment in the file's order."""
     for channel in range(layout.channels if layout.planar else 1):
         for y in range(0, layout.height, layout.segment_height):
@@ -130,7 +128,7 @@ def _segment(file: BinaryIO, layout: Layout, index: int, rows: int) -> Samples:
     size = rows * layout.row_bytes
     file.seek(layout.offsets[index])
     # No sound compressor makes bytes more than this much longer.
-    stored = file.read(min(layout.byte_counts[index], 2 * size + 65536))
+    stored = file.read(min(layout.byte_counts[index], 2 * size + 1024))
     data = _decompressed(stored, layout, rows)
     if len(data) < size:
         raise cut_short()
@@ -155,22 +153,53 @@ def _decompressed(stored: bytes, layout: Layout, rows: int) -> bytes:
             return lzma.LZMADecompressor(memlimit=_LZMA_MEMORY).decompress(stored, size)
     except (zlib.error, lzma.LZMAError, EOFError) as e:
         raise damaged("a TIFF strip or tile cannot be decompressed") from e
-    page = small_tiff(
-        {
-            256: (layout.row_bytes,),
-            257: (rows,),
-            258: (8,),
-            259: (layout.compression,),
-            262: (1,),
-            277: (1,),
-            278: (rows,),
-        },
-        [stored],
-    )
+    if layout.compression == _PACKBITS:
+        try:
+            return Image.frombytes("L", (layout.row_bytes, rows), stored, "packbits", "L").tobytes()
+        except ValueError as e:
+            raise cut_short() from e
+    return _undo_lzw(stored, rows, layout.row_bytes)
+
+
+def _undo_lzw(stored: bytes, rows: int, row_bytes: int) -> bytes:
+    tags: dict[int, Value] = {256: (row_bytes,), 257: (rows,), 258: (8,), 259: (_LZW,), 262: (1,), 277: (1,)}
+    page = small_tiff({**tags, 278: (rows,)}, [stored])
     grey = cv2.imdecode(np.frombuffer(page, np.uint8), cv2.IMREAD_UNCHANGED)
-    if grey is None or grey.shape != (rows, layout.row_bytes):
+    if grey is None or grey.shape != (rows, row_bytes):
         raise damaged("a TIFF strip or tile cannot be decompressed")
+    # libtiff leaves the rest black where the data ends too early, and OpenCV does not tell.
+    if not grey[-1, -1] and lzw_length(stored) < grey.size:
+        raise cut_short()
     return grey.tobytes()
+
+
+def lzw_length(stored: bytes) -> int:
+    """How many bytes TIFF's LZW data (TIFF 6.0, section 13) stands for, up to where it ends or goes wrong."""
+    clear, end, first = 256, 257, 258
+    lengths = [1] * first
+    total = before = 0  # `before` is the length of the previous string, 0 after a clear code
+    width, held, bits = 9, 0, 0
+    for byte in stored:
+        held, bits = (held << 8 | byte) & 0xFFFFFF, bits + 8
+        if bits < width:
+            continue
+        bits -= width
+        code = held >> bits & (1 << width) - 1
+        if code == end:
+            break
+        if code == clear:
+            del lengths[first:]
+            width, before = 9, 0
+            continue
+        if before:
+            lengths.append(before + 1)
+            # One code early, as the specification (and not the original LZW) has it.
+            width = min(max((len(lengths) + 1).bit_length(), 9), 12)
+        if code >= len(lengths):
+            break
+        before = lengths[code]
+        total += before
+    return total
 
 
 def _unpacked(lines: NDArray[np.uint8], layout: Layout) -> Samples:
@@ -193,40 +222,3 @@ def _float_predicted(lines: NDArray[np.uint8], layout: Layout) -> Samples:
     sums = lines.reshape(len(lines), -1, layout.together).cumsum(axis=1, dtype=np.uint8)
     planes = sums.reshape(len(lines), size, -1).transpose(0, 2, 1)
     return np.ascontiguousarray(planes).view(f">f{size}")[..., 0].astype(layout.dtype)
-
-
-def decode_whole_page(file: BinaryIO, tags: dict[int, Value], layout: Layout) -> Rgb:
-    """A page of CCITT, JPEG or YCbCr data by OpenCV's libtiff. Raises UnreadableError."""
-    segments = []
-    for offset, count in zip(layout.offsets, layout.byte_counts, strict=True):
-        file.seek(offset)
-        segments.append(file.read(count))
-        if len(segments[-1]) < count:
-            raise cut_short()
-    page = small_tiff(tags, segments)
-    pixels = cv2.imdecode(np.frombuffer(page, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None or pixels.shape != (layout.height, layout.width, 3):
-        raise damaged("its TIFF data cannot be decoded")
-    return pixels.astype(np.uint8, copy=False)
-
-
-def small_tiff(tags: dict[int, Value], segments: list[bytes]) -> bytes:
-    """A TIFF file of one page from integer and byte tags and the segments' data, without any other tag."""
-    place_tag, count_tag = (324, 325) if 322 in tags else (273, 279)
-    body = b"".join(segments)
-    ends = np.cumsum([len(segment) for segment in segments])
-    places = tuple(int(end) - len(segment) + 8 for end, segment in zip(ends, segments, strict=True))
-    every = {**tags, place_tag: places, count_tag: tuple(len(segment) for segment in segments)}
-    directory = 8 + len(body) + len(body) % 2
-    beyond = directory + 2 + 12 * len(every) + 4
-    entries, extra = [], b""
-    for tag, value in sorted(every.items()):
-        data = value if isinstance(value, bytes) else struct.pack(f"<{len(value)}I", *value)
-        kind = 7 if isinstance(value, bytes) else 4
-        field = data.ljust(4, b"\0") if len(data) <= 4 else struct.pack("<I", beyond + len(extra))
-        entries.append(struct.pack("<HHI", tag, kind, len(value)) + field)
-        if len(data) > 4:
-            extra += data + b"\0" * (len(data) % 2)
-    head = struct.pack("<2sHI", b"II", 42, directory)
-    table = struct.pack("<H", len(entries)) + b"".join(entries) + b"\0\0\0\0"
-    return head + body + b"\0" * (len(body) % 2) + table + extra

@@ -1,12 +1,14 @@
 """The directories of a TIFF or BigTIFF file, and of the EXIF block in other files, which has the same form.
 
-Reads tags (TIFF 6.0, section 2); knows nothing of pixels. Every length is checked against the file before
-it is believed, and a directory chain that goes round in a circle ends where it closes.
+Reads tags (TIFF 6.0, section 2), and writes a small file for a decoder that wants one; knows no pixels.
+Every length is checked against the file before it is believed, and a directory chain that goes round in a
+circle ends where it closes.
 """
 
 import io
 import struct
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import BinaryIO
 
 from engine.media.picture import UnreadableError, cut_short, damaged
@@ -102,6 +104,28 @@ class TiffTags:
             return b""
         self._file.seek(place)
         return self._file.read(size)
+
+
+def small_tiff(tags: dict[int, Value], segments: list[bytes]) -> bytes:
+    """A TIFF file of one page from integer and byte tags and the segments' data, without any other tag."""
+    place_tag, count_tag = (324, 325) if 322 in tags else (273, 279)
+    body = b"".join(segments)
+    counts = tuple(len(segment) for segment in segments)
+    places = tuple(accumulate(counts[:-1], initial=8))
+    every = {**tags, place_tag: places, count_tag: counts}
+    directory = 8 + len(body) + len(body) % 2
+    beyond = directory + 2 + 12 * len(every) + 4
+    entries, extra = [], b""
+    for tag, value in sorted(every.items()):
+        data = value if isinstance(value, bytes) else struct.pack(f"<{len(value)}I", *value)
+        kind = 7 if isinstance(value, bytes) else 4
+        field = data.ljust(4, b"\0") if len(data) <= 4 else struct.pack("<I", beyond + len(extra))
+        entries.append(struct.pack("<HHI", tag, kind, len(value)) + field)
+        if len(data) > 4:
+            extra += data + b"\0" * (len(data) % 2)
+    head = struct.pack("<2sHI", b"II", 42, directory)
+    table = struct.pack("<H", len(entries)) + b"".join(entries) + b"\0\0\0\0"
+    return head + body + b"\0" * (len(body) % 2) + table + extra
 
 
 def exif_orientation(exif: bytes) -> int:

@@ -76,7 +76,7 @@ def pillow_to_rgb(image: Image.Image) -> Rgb:
     if image.has_transparency_data:
         pixels = np.asarray(image.convert("RGBA"))
         return over_white(pixels[..., :3], pixels[..., 3])
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _used_depth(samples: Samples, bits: int) -> int:
