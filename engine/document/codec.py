@@ -48,7 +48,7 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
 def to_bytes(diff: Diff) -> bytes:
-    """A diff as bytes; the same diff gives the same bytes. Raises ValueError for a number that is not finite."""
+    """A diff as bytes; the same diff gives the same bytes. Raises ValueError for a number not finite."""
     masks: list[bytes] = []
     header: _Json = {
         "added": [_record_out(record, masks) for _, record in sorted(diff.added.items())],
