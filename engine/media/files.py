@@ -31,9 +31,11 @@ def media_error(path: Path, reason: str) -> MediaError:
 
 def system_path(path: Path) -> str:
     """The path as the system takes it: on Windows in the form without the limit of 260 characters."""
-    if os.name != "nt":
-        return os.fspath(path)
-    full = os.path.abspath(path)  # noqa: PTH100 - Path.resolve would follow links
+    return windows_path(os.path.abspath(path)) if os.name == "nt" else os.fspath(path)  # noqa: PTH100
+
+
+def windows_path(full: str) -> str:
+    r"""An absolute Windows path with the prefix that lifts its limit of length (``\\?\`` or ``\\?\UNC\``)."""
     if full.startswith("\\\\?\\"):
         return full
     return "\\\\?\\UNC\\" + full[2:] if full.startswith("\\\\") else "\\\\?\\" + full

@@ -4,10 +4,10 @@ Knows which format a file is in (by its content, whatever its suffix says), the 
 orientation; the format modules know the rest. Picture files are only ever read.
 """
 
-import functools
+import contextlib
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,10 +16,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from engine.errors import MediaError
 from engine.media import jpeg, png, simple, tiff
 from engine.media.files import media_error, open_for_reading
-from engine.media.picture import Picture, Rgb, UnreadableError
+from engine.media.picture import Picture, Rgb, UnreadableError, cut_short
 
 #: Pictures of more pixels are refused unless the caller allows more: 300 million need about 1 GB to decode.
 MAX_PIXELS = 300_000_000
@@ -45,6 +44,14 @@ _DECODER_ERRORS = (
     cv2.error,
     Image.DecompressionBombError,
 )
+
+_OF_ONE_FRAME: dict[str, Callable[[BinaryIO], Picture]] = {
+    "JPEG": jpeg.JpegPicture,
+    "PNG": png.PngPicture,
+    "GIF": simple.GifPicture,
+    "WebP": simple.WebpPicture,
+    "BMP": simple.BmpPicture,
+}
 
 _FOREIGN = (
     (b"%PDF", "a PDF document"),
@@ -80,17 +87,15 @@ def probe(path: Path, frame: int = 0) -> ImageInfo:
 
     ``frame`` counts from 0 (a TIFF page; other formats have one frame). Raises MediaError.
     """
-    path = Path(path)
-    with open_for_reading(path) as file:
-        try:
-            kind, picture = _open(file, frame)
-            frames = picture.frames
-        except (UnreadableError, *_DECODER_ERRORS) as e:
-            raise _unreadable(path, e) from e
-    width, height = picture.width, picture.height
-    if picture.orientation > 4:
-        width, height = height, width
-    return ImageInfo(width, height, frames, kind)
+    with _opened(path, frame) as (kind, picture):
+        width, height = _shown_size(picture)
+        return ImageInfo(width, height, picture.frames, kind)
+
+
+def frame_size(path: Path, frame: int = 0) -> tuple[int, int]:
+    """Width and height of one frame as shown; `probe` without the count of frames. Raises MediaError."""
+    with _opened(path, frame) as (_, picture):
+        return _shown_size(picture)
 
 
 def read_rgb(path: Path, frame: int = 0, *, max_pixels: int = MAX_PIXELS) -> Rgb:
@@ -100,52 +105,56 @@ def read_rgb(path: Path, frame: int = 0, *, max_pixels: int = MAX_PIXELS) -> Rgb
     ``max_pixels`` pixels is refused before anything is decoded. Raises MediaError, also for a file that
     is cut short: half a picture is never returned.
     """
+    with _opened(path, frame) as (_, picture):
+        pixels = picture.width * picture.height
+        if pixels > max_pixels:
+            raise UnreadableError(
+                f"it has {picture.width} x {picture.height} pixels, more than the {max_pixels:,} allowed; "
+                f"allow it with max_pixels={pixels} if there is memory for it"
+            )
+        return _upright(picture.decode(), picture.orientation)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, frame: int) -> Iterator[tuple[str, Picture]]:
+    """The picture with its header read; whatever goes wrong inside becomes a MediaError about this file."""
     path = Path(path)
     with open_for_reading(path) as file:
         try:
-            _, picture = _open(file, frame)
-            pixels = picture.width * picture.height
-            if pixels > max_pixels:
-                size = f"{picture.width} x {picture.height} pixels"
-                raise UnreadableError(
-                    f"it has {size}, more than the {max_pixels:,} allowed; "
-                    f"allow it with max_pixels={pixels} if there is memory for it"
-                )
-            return _upright(picture.decode(), picture.orientation)
+            yield _open(file, frame)
+        except UnreadableError as e:
+            raise media_error(path, str(e)) from e
         except MemoryError as e:
             raise media_error(path, "there is not enough memory to decode it") from e
-        except (UnreadableError, *_DECODER_ERRORS) as e:
-            raise _unreadable(path, e) from e
+        except _DECODER_ERRORS as e:
+            raise media_error(path, _reason(e)) from e
 
 
 def _open(file: BinaryIO, frame: int) -> tuple[str, Picture]:
-    head = file.read(64)
-    kind, make = _format_of(head)
-    if frame < 0 or (frame > 0 and kind != "TIFF"):
-        raise UnreadableError(f"a {kind} file has one frame, so there is no frame {frame}")
+    kind = _format_of(file.read(64))
     file.seek(0)
-    picture = make(file) if kind != "TIFF" else tiff.TiffPicture(file, frame)
-    # A JPEG may give its height after the pixels; its decoder says so.
-    if picture.width <= 0 or picture.height < 0 or (picture.height == 0 and kind != "JPEG"):
-        raise UnreadableError(
-            f"the file is damaged (it says it has {picture.width} x {picture.height} pixels)"
-        )
+    if frame < 0 or (frame > 0 and kind != "TIFF"):
+        raise UnreadableError(f"a {kind} file has one frame, number 0, and no frame {frame}")
+    picture = tiff.TiffPicture(file, frame) if kind == "TIFF" else _OF_ONE_FRAME[kind](file)
+    if picture.width <= 0 or picture.height <= 0:
+        size = f"{picture.width} x {picture.height}"
+        raise UnreadableError(f"the file is damaged (it says it has {size} pixels)")
     return kind, picture
 
 
-def _format_of(head: bytes) -> tuple[str, Callable[[BinaryIO], Picture]]:
+def _format_of(head: bytes) -> str:
     if head.startswith(jpeg.SIGNATURE):
-        return "JPEG", jpeg.JpegPicture
+        return "JPEG"
     if head.startswith(png.SIGNATURE):
-        return "PNG", png.PngPicture
+        return "PNG"
     if head.startswith(tiff.SIGNATURES):
-        return "TIFF", functools.partial(tiff.TiffPicture, frame=0)
+        return "TIFF"
     if head.startswith((b"GIF87a", b"GIF89a")):
-        return "GIF", simple.GifPicture
+        return "GIF"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "WebP", simple.WebpPicture
+        return "WebP"
     if head.startswith(b"BM"):
-        return "BMP", simple.BmpPicture
+        return "BMP"
     raise UnreadableError(_what_it_is(head))
 
 
@@ -164,13 +173,17 @@ def _what_it_is(head: bytes) -> str:
     return "its content is no JPEG, PNG, TIFF, BMP, WebP or GIF, whatever its name says"
 
 
-def _unreadable(path: Path, error: BaseException) -> MediaError:
-    if isinstance(error, UnreadableError):
-        return media_error(path, str(error))
+def _reason(error: Exception) -> str:
+    """What a decoder complains of, as a reason."""
     detail = " ".join(str(error).split())[:120]
     if "truncated" in detail.lower():
-        return media_error(path, "the file is cut short (an interrupted copy or download?); copy it again")
-    return media_error(path, f"the file is damaged or of an unusual kind ({detail or type(error).__name__})")
+        return str(cut_short())
+    return f"the file is damaged or of an unusual kind ({detail or type(error).__name__})"
+
+
+def _shown_size(picture: Picture) -> tuple[int, int]:
+    turned = picture.orientation > 4
+    return (picture.height, picture.width) if turned else (picture.width, picture.height)
 
 
 def _upright(stored: Rgb, orientation: int) -> Rgb:

@@ -8,7 +8,7 @@ import io
 import struct
 from typing import BinaryIO
 
-from PIL import JpegImagePlugin
+from PIL import ImageChops, JpegImagePlugin
 
 from engine.media.picture import Rgb, UnreadableError, cut_short, damaged
 from engine.media.tiff_tags import exif_orientation
@@ -34,11 +34,12 @@ class JpegPicture:
         """Read the header up to the first scan.
 
         ``colour`` takes the place of the file's own word on its colours (Adobe's marker APP14), for
-        JPEG data inside another format, which knows better. Raises UnreadableError.
+        JPEG data embedded in another format, which knows better. Raises UnreadableError.
         """
         self._file = file
         self._kept = [b"\xff\xd8", colour or b""]
-        self._dropped = _METADATA if colour is None else _METADATA | {_APP14}
+        self._embedded = colour is not None
+        self._dropped = _METADATA | {_APP14} if self._embedded else _METADATA
         self._profile: list[bytes] = []
         self.orientation = 1
         self.width = self.height = self._channels = self._bits = 0
@@ -47,11 +48,11 @@ class JpegPicture:
             pass
         if not self.width:
             raise damaged("no frame header before the first scan")
+        if not self.height:
+            raise UnreadableError("its height is given only after the pixels (DNL), which is not supported")
 
     def decode(self) -> Rgb:
         """The pixels, H x W x 3. Raises UnreadableError and what Pillow raises."""
-        if not self.height:
-            raise UnreadableError("its height is given only after the pixels (DNL), which is not supported")
         if self._bits != 8:
             raise UnreadableError(
                 f"JPEG with {self._bits} bits a channel is not supported; save it as PNG or TIFF"
@@ -64,8 +65,9 @@ class JpegPicture:
         with JpegImagePlugin.JpegImageFile(io.BytesIO(b"".join([*self._kept, scans]))) as image:
             image.load()
             if image.mode == "CMYK":
-                # Pillow undoes Adobe's inversion (APP14): 255 is full ink here.
-                return cmyk_to_rgb(image, b"".join(self._profile))
+                # Pillow takes all CMYK for Adobe's, which is inverted, and turns it to 255 for full ink.
+                inks = ImageChops.invert(image) if self._embedded else image
+                return cmyk_to_rgb(inks, b"".join(self._profile))
             return pillow_to_rgb(image)
 
     def _read_segment(self) -> bool:

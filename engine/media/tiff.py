@@ -68,7 +68,9 @@ class TiffPicture:
         self._tags = TiffTags(file)
         directory = next(itertools.islice(self._tags.directories(), frame, None), None)
         if directory is None:
-            raise UnreadableError(f"it has {self.frames} pages, so there is no page {frame + 1}")
+            raise UnreadableError(
+                f"it has {self.frames} frames (pages), counted from 0, and no frame {frame}"
+            )
         self._page = self._tags.read(directory, _WANTED)
         self.width, self.height = self._number(_WIDTH), self._number(_HEIGHT)
         self.orientation = valid_orientation(self._page.get(ORIENTATION))

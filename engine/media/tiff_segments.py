@@ -41,6 +41,11 @@ COMPRESSIONS = {
 }
 _NONE, _LZW, _PACKBITS, _LZMA = 1, 5, 32773, 34925
 _DEFLATE = (8, 32946)
+_LZW_CLEAR, _LZW_END, _LZW_FIRST = 256, 257, 258
+# Bits of the n-th code after a clear code, and where it starts. A table of 2^12 entries is full; as many
+# codes more as libtiff bears.
+_LZW_WIDTHS = np.clip([9] + [(_LZW_FIRST + n).bit_length() for n in range(1, 4860)], 9, 12).astype(np.int64)
+_LZW_STARTS = np.concatenate([[0], np.cumsum(_LZW_WIDTHS)])
 _LZMA_MEMORY = 256 << 20
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 
@@ -174,32 +179,40 @@ def _undo_lzw(stored: bytes, rows: int, row_bytes: int) -> bytes:
 
 
 def lzw_length(stored: bytes) -> int:
-    """How many bytes TIFF's LZW data (TIFF 6.0, section 13) stands for, up to where it ends or goes wrong."""
-    clear, end, first = 256, 257, 258
-    lengths = [1] * first
-    total = before = 0  # `before` is the length of the previous string, 0 after a clear code
-    width, held, bits = 9, 0, 0
-    for byte in stored:
-        held, bits = (held << 8 | byte) & 0xFFFFFF, bits + 8
-        if bits < width:
-            continue
-        bits -= width
-        code = held >> bits & (1 << width) - 1
-        if code == end:
-            break
-        if code == clear:
-            del lengths[first:]
-            width, before = 9, 0
-            continue
-        if before:
-            lengths.append(before + 1)
-            # One code early, as the specification (and not the original LZW) has it.
-            width = min(max((len(lengths) + 1).bit_length(), 9), 12)
-        if code >= len(lengths):
-            break
-        before = lengths[code]
-        total += before
-    return total
+    """How many bytes TIFF's LZW data (TIFF 6.0, section 13) stands for, up to where it ends or goes wrong.
+
+    Between two clear codes the widths of all codes are known, so each such run is read at once.
+    """
+    padded = np.frombuffer(stored + b"\0\0", np.uint8).astype(np.uint32)
+    total, place = 0, 0
+    while True:
+        count = int(np.searchsorted(_LZW_STARTS[1:], len(stored) * 8 - place, "right"))
+        starts = place + _LZW_STARTS[:count]
+        first = starts >> 3
+        words = padded[first] << 16 | padded[first + 1] << 8 | padded[first + 2]
+        codes = (words >> (24 - (starts & 7) - _LZW_WIDTHS[:count]) & (1 << _LZW_WIDTHS[:count]) - 1).astype(
+            np.int64
+        )
+        # A run ends with a clear or end code, or with a code that is not in the table yet.
+        ends = (codes == _LZW_CLEAR) | (codes == _LZW_END) | (codes >= np.arange(count) + _LZW_FIRST)
+        stop = int(ends.argmax()) if ends.any() else count
+        total += int(_string_lengths(codes[:stop]).sum())
+        if stop == count or codes[stop] != _LZW_CLEAR:
+            return total
+        place += int(_LZW_STARTS[stop + 1])
+
+
+def _string_lengths(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Lengths of the strings of one run: a new string is that of the code before, and one byte."""
+    count = len(codes)
+    lengths = np.ones(count + 1, np.int64)
+    lengths[count] = 0
+    # Each code points at the earlier code whose string it lengthens; `count` is the end of every chain.
+    earlier = np.append(np.where(codes < _LZW_FIRST, count, codes - _LZW_FIRST), count)
+    while (earlier != count).any():
+        lengths += lengths[earlier]
+        earlier = earlier[earlier]
+    return lengths[:count]
 
 
 def _unpacked(lines: NDArray[np.uint8], layout: Layout) -> Samples:

@@ -12,6 +12,9 @@ Knows arrays only, no files. Choices, each the same for every format:
 """
 
 import io
+import math
+from collections.abc import Iterator
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -22,6 +25,8 @@ from engine.media.picture import Rgb, Samples
 
 _DEPTHS = (8, 10, 12, 14)
 _OUTLIERS = 0.001
+_BLOCK = 1 << 20
+_AnySamples = TypeVar("_AnySamples", Samples, NDArray[np.uint8])
 
 
 def to_8_bit(samples: Samples, bits: int) -> NDArray[np.uint8]:
@@ -88,13 +93,22 @@ def _used_depth(samples: Samples, bits: int) -> int:
 
 
 def _stretch(samples: Samples) -> NDArray[np.uint8]:
-    # float64 holds every 32-bit integer exactly and the differences of wide floats without overflow.
-    values = samples.astype(np.float64)
-    finite = np.isfinite(values)
-    if not finite.any():
-        return np.zeros(values.shape, np.uint8)
-    low, high = float(values[finite].min()), float(values[finite].max())
-    # Halves, because high - low of the widest floats is infinite.
-    span = high / 2 - low / 2
-    scaled = (values / 2 - low / 2) * (255 / span if span else 0)
-    return np.nan_to_num(scaled, nan=0, posinf=255, neginf=0).clip(0, 255).round().astype(np.uint8)
+    low, high = math.inf, -math.inf
+    for rows in _row_blocks(samples):
+        finite = rows[np.isfinite(rows)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    shown = np.zeros(samples.shape, np.uint8)
+    if high > low:
+        for rows, into in zip(_row_blocks(samples), _row_blocks(shown), strict=True):
+            # Halves, because high - low of the widest floats is infinite.
+            scaled = (rows.astype(np.float64) / 2 - low / 2) * (255 / (high / 2 - low / 2))
+            into[...] = np.nan_to_num(scaled, nan=0, posinf=255, neginf=0).clip(0, 255).round()
+    return shown
+
+
+def _row_blocks(samples: _AnySamples) -> Iterator[_AnySamples]:
+    """Views of a few rows each, so that a large picture is not copied as a whole into wide numbers."""
+    rows = max(1, _BLOCK * len(samples) // max(samples.size, 1))
+    for start in range(0, len(samples), rows):
+        yield samples[start : start + rows]
