@@ -1,0 +1,163 @@
+"""Opens a project database: finds it, locks it, repairs it, migrates it, or reads it as it is.
+
+Knows in which order the parts go; each part is a module of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.errors import ProjectError
+from engine.project import health
+from engine.project.connect import (
+    connect_for_reading,
+    connect_for_writing,
+    told,
+)
+from engine.project.location import Place, find_place, is_network
+from engine.project.lock import FileLock, HeldError
+from engine.project.schema import MIGRATIONS, check_version, migrate
+
+_LOCK_NAME = "project.lock"
+
+
+class Opened:
+    """An open database: how to connect to it, what was noticed, and what must be let go in the end."""
+
+    def __init__(
+        self,
+        place: Place,
+        *,
+        network: bool,
+        read: Callable[[], sqlite3.Connection],
+        connection: sqlite3.Connection | None = None,
+        read_only_reason: str = "",
+        notices: tuple[str, ...] = (),
+        lock: FileLock | None = None,
+        backup: health.Backup | None = None,
+        copy: tempfile.TemporaryDirectory[str] | None = None,
+    ) -> None:
+        self.folder = place.folder
+        self.database = place.database
+        self.connect_for_reading = read
+        self.connection = connection  # for the writer, who closes it; None where nothing can be written
+        self.read_only_reason = read_only_reason
+        self.notices = notices
+        self._network = network
+        self._lock = lock
+        self._backup = backup
+        self._copy = copy
+
+    def connect_for_writing(self) -> sqlite3.Connection:
+        """The writing connection. Raises sqlite3.Error."""
+        return connect_for_writing(self.database, network=self._network)
+
+    def suspect(self) -> None:
+        """Have every page checked when the project is opened next."""
+        if self._lock is not None:
+            self._lock.keep_marked()
+
+    def stop_reading(self) -> None:
+        """Give an unfinished backup up."""
+        if self._backup is not None:
+            self._backup.close()
+
+    def close(self) -> None:
+        """Let the lock and the copy go, when all connections are closed."""
+        if self._lock is not None:
+            self._lock.release()
+        if self._copy is not None:
+            self._copy.cleanup()
+
+
+def open_database(folder: Path, *, read_only: bool, data_dir: Path | None) -> Opened:
+    """Open the folder's project. Raises ProjectError."""
+    place = find_place(folder, data_dir, create=not read_only)
+    if read_only:
+        return _open_for_reading(place, "The project was opened for reading only.")
+    if place.unwritable:
+        return _open_for_reading(place, f"The project is open for reading only: {place.unwritable}.")
+    try:
+        lock = FileLock.acquire(place.database.with_name(_LOCK_NAME))
+    except HeldError as e:
+        return _open_for_reading(place, f"The project is open for reading only: {e} has it open.")
+    except OSError as e:
+        return _open_for_reading(place, f"The project is open for reading only: it cannot be locked ({e}).")
+    try:
+        return _open_for_writing(place, lock)
+    except sqlite3.Error as e:
+        lock.release()
+        raise told(e, place.database) from e
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _open_for_writing(place: Place, lock: FileLock) -> Opened:
+    database = place.database
+    network = is_network(database)
+    existed = database.exists()
+    connection, notice = health.open_checked(database, network=network, unclean=lock.left_open)
+    try:
+        migrate(connection, database)
+        backup = health.Backup(database) if existed and health.wants_backup(database) else None
+    except BaseException:
+        connection.close()
+        raise
+    return Opened(
+        place,
+        network=network,
+        read=lambda: connect_for_reading(database),
+        connection=connection,
+        notices=(notice,) if notice else (),
+        lock=lock,
+        backup=backup,
+    )
+
+
+def _open_for_reading(place: Place, reason: str) -> Opened:
+    database = place.database
+    copy: tempfile.TemporaryDirectory[str] | None = None
+    try:
+        read, copy = _way_to_read(database)
+        with contextlib.closing(read()) as connection:
+            version = check_version(connection, database)
+        if version < len(MIGRATIONS):
+            raise ProjectError(
+                f"{database} is of an older Maskwright: open it for writing once to update it."
+            )
+    except sqlite3.Error as e:
+        if copy is not None:
+            copy.cleanup()
+        raise told(e, database) from e
+    except ProjectError:
+        if copy is not None:
+            copy.cleanup()
+        raise
+    return Opened(place, network=False, read=read, read_only_reason=reason, copy=copy)
+
+
+def _way_to_read(
+    database: Path,
+) -> tuple[Callable[[], sqlite3.Connection], tempfile.TemporaryDirectory[str] | None]:
+    """How to read a database that may lie where nothing can be written, not even SQLite's shared memory."""
+    try:
+        connect_for_reading(database).close()
+        return lambda: connect_for_reading(database), None
+    except sqlite3.OperationalError:
+        log = database.with_name(f"{database.name}-wal")
+        if not log.exists() or log.stat().st_size == 0:
+            return lambda: connect_for_reading(database, immutable=True), None
+    # A log that its writer left behind holds the newest edits, and is brought in only by writing.
+    copy = tempfile.TemporaryDirectory(prefix="maskwright-")
+    for name in (database, log):
+        shutil.copyfile(name, Path(copy.name) / name.name)
+    copied = Path(copy.name) / database.name
+    with contextlib.closing(connect_for_writing(copied, network=False)):
+        pass
+    return lambda: connect_for_reading(copied), copy

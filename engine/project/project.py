@@ -1,0 +1,330 @@
+"""The project of one folder: the door to its database.
+
+Reads come from any thread and see what was committed; writes go through one thread and are
+acknowledged after the commit. Knows how its parts work together; knows no models and no Qt.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from engine.document.diff import Diff, Source
+from engine.document.document import Document
+from engine.document.records import ClassDef, Instance, MediaItem, ReviewState, new_id
+from engine.errors import MediaError, ProjectError
+from engine.media.scan import scan_folder
+from engine.project import journal, media_index, rows
+from engine.project.colors import next_color
+from engine.project.connect import Readers, is_damage, told
+from engine.project.journal import Batch
+from engine.project.media_index import ScanReport
+from engine.project.opening import Opened, open_database
+from engine.project.writer import Unsaved, Writer
+
+T = TypeVar("T")
+
+
+class Project:
+    """One folder of media and its project database. Open it with `Project.open`, as a context manager.
+
+    Every method may be called from any thread. Methods that write raise ProjectError on a project
+    that is open for reading only; all raise it for a disk that fails, in a sentence.
+    """
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        self._readers = Readers(opened.connect_for_reading)
+        self._writer: Writer | None = None
+        if opened.connection is not None:
+            self._writer = Writer(opened.database, opened.connect_for_writing, opened.connection)
+        self._hasher = ThreadPoolExecutor(1, thread_name_prefix="project-hasher")
+        self._refreshing = threading.Lock()
+        self._hashing: set[int] = set()
+        self._closed = False
+        # A program that ends without closing still gets its queued edits onto the disk.
+        atexit.register(self.close)
+
+    @classmethod
+    def open(cls, folder: Path, *, read_only: bool = False, data_dir: Path | None = None) -> Project:
+        """Open the folder's project, or make it. Raises ProjectError.
+
+        It opens for reading only when asked to, when another window has it open, or when it cannot
+        be written: `read_only_reason` says why. A folder that cannot be written and has no project
+        has it in `data_dir` (the user's data directory), under the folder's path.
+        """
+        return cls(open_database(folder, read_only=read_only, data_dir=data_dir))
+
+    @property
+    def folder(self) -> Path:
+        """The folder with the media, resolved."""
+        return self._opened.folder
+
+    @property
+    def database(self) -> Path:
+        """The project's database file."""
+        return self._opened.database
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be written."""
+        return bool(self._opened.read_only_reason)
+
+    @property
+    def read_only_reason(self) -> str:
+        """One sentence on why nothing can be written, empty where it can."""
+        return self._opened.read_only_reason
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Sentences a person should read once: that the project was repaired from a backup, say."""
+        return self._opened.notices
+
+    @property
+    def unsaved(self) -> int:
+        """How many edits are not on the disk yet."""
+        return self._writer.unsaved if self._writer else 0
+
+    # Media
+
+    def refresh(self) -> ScanReport:
+        """Compare the folder with the media list and bring the list up to date. Raises MediaError too.
+
+        Files are hashed only where name, size and time leave open which is which. Nothing that was
+        labelled is ever dropped: a file that is gone is marked missing.
+        """
+        with self._refreshing:
+            found = scan_folder(self.folder)
+            with self._reading() as connection:
+                plan = media_index.compare(connection, self.folder, found)
+            if not plan.is_empty:
+                self._write(lambda connection: media_index.apply(connection, plan))
+            return media_index.report(plan)
+
+    def media(self) -> tuple[MediaItem, ...]:
+        """Every image, sorted by path and frame; the missing ones too."""
+        with self._reading() as connection:
+            return media_index.read_items(connection)
+
+    def changed_media(self) -> frozenset[int]:
+        """The ids of images whose file holds other content than their instances were made for."""
+        with self._reading() as connection:
+            return media_index.read_changed(connection)
+
+    def accept_change(self, media_id: int) -> None:
+        """Take an image's instances as made for its file's present content."""
+        self._write(lambda connection: media_index.accept_change(connection, media_id))
+
+    def path_of(self, item: MediaItem) -> Path:
+        """The item's file, absolute."""
+        return self.folder / item.path
+
+    def ensure_hash(self, media_id: int) -> str:
+        """The content hash of an image's file as it is now, read if it is not known. Raises MediaError."""
+        with self._reading() as connection:
+            known = media_index.known_file(connection, media_id)
+        match = media_index.hash_file(known, self.folder)
+        if match is None:
+            return known.content_hash
+        self._write(lambda connection: media_index.apply_hash(connection, match))
+        return match.content_hash
+
+    def set_size(self, media_id: int, width: int, height: int) -> None:
+        """Record an image's size as shown, in pixels."""
+        self._write(lambda connection: media_index.set_size(connection, media_id, width, height))
+
+    def add_frames(self, path: str, count: int) -> None:
+        """Record that the file at `path` holds `count` frames: each becomes an item."""
+        self._write(lambda connection: media_index.add_frames(connection, path, count))
+
+    # Classes
+
+    def classes(self) -> tuple[ClassDef, ...]:
+        """The classes in the order they were made."""
+        with self._reading() as connection:
+            return _read_classes(connection)
+
+    def ensure_class(self, name: str) -> ClassDef:
+        """The class of this name, made with a colour of its own where there is none yet."""
+        for known in self.classes():
+            if known.name == name:
+                return known
+        return self._write(lambda connection: _ensure_class(connection, name))
+
+    # Documents and edits
+
+    def load(self, media_id: int) -> Document:
+        """The image's records, with the edits that are still on their way to the disk."""
+        unsaved = self._writer.settle(media_id) if self._writer else ()
+        with self._reading() as connection:
+            media_index.check_known(connection, media_id)
+            records = rows.read_records(connection, media_id)
+        for diff in unsaved:
+            records = diff.applied_to(records)
+        return Document(records)
+
+    def review_state(self, media_id: int) -> ReviewState:
+        """What a person has said of the image."""
+        with self._reading() as connection:
+            return rows.read_state(connection, media_id).review
+
+    def save(self, media_id: int, diff: Diff, *, name: str, source: Source = Source.USER) -> Future[None]:
+        """Queue one edit; the future is done once it is on the disk, or raises ProjectError.
+
+        An edit that the disk refused is kept: the next save, or `retry`, writes it first. Anybody
+        but the user gets a ProtectedError for touching a person's work. An undo of an open document
+        is not saved as an edit: call `undo` for it.
+        """
+        future = self._queue(
+            lambda connection: journal.save(connection, media_id, diff, name, source),
+            edit=Unsaved(media_id, diff),
+        )
+        self._hash_soon(media_id)
+        return future
+
+    def retry(self) -> Future[None]:
+        """Try again to write the edits that the disk refused; done once they are on the disk."""
+        return self._queue(lambda _connection: None)
+
+    def flush(self) -> None:
+        """Wait until every edit is on the disk. Raises ProjectError where the disk refuses one."""
+        if self._writer is not None:
+            self.retry().result()
+
+    def undo(self, media_id: int) -> Diff | None:
+        """Undo the last edit of a person on the image, of this session or an earlier one.
+
+        Returns what it changed, to be applied to an open document; None where nothing is left.
+        """
+        return self._write(lambda connection: journal.undo(connection, media_id))
+
+    def redo(self, media_id: int) -> Diff | None:
+        """Redo what `undo` undid last; None where nothing is left."""
+        return self._write(lambda connection: journal.redo(connection, media_id))
+
+    # Proposals
+
+    def put_proposals(self, media_id: int, instances: Iterable[Instance], *, key: str, batch_id: str) -> bool:
+        """Replace the image's proposals in one transaction; False for a reviewed image, left as it is.
+
+        What a person accepted, corrected or drew is not touched. `key` names what the proposals
+        were made from; `batch_id` is any text that names the run, for `undo_batch`.
+        """
+        proposals = tuple(instances)
+        return self._write(
+            lambda connection: journal.put_proposals(connection, media_id, proposals, key, batch_id)
+        )
+
+    def prediction_key(self, media_id: int) -> str | None:
+        """The `key` of the image's proposals, None where there are none."""
+        with self._reading() as connection:
+            return journal.prediction_key(connection, media_id)
+
+    def batches(self) -> tuple[Batch, ...]:
+        """The batches of proposals, newest first."""
+        with self._reading() as connection:
+            return journal.batches(connection)
+
+    def undo_batch(self, batch_id: str) -> int:
+        """Remove the proposals of a batch that nobody touched, bring back those they replaced.
+
+        Returns how many images changed. Interrupted, it goes on where it stopped.
+        """
+        changed: set[int] = set()
+        done = False
+        while not done:
+            some, done = self._write(lambda connection: journal.undo_some_of_batch(connection, batch_id))
+            changed |= some
+        return len(changed)
+
+    # Ending
+
+    def close(self) -> None:
+        """Write what is queued and let the project go. A second call does nothing.
+
+        Raises ProjectError where the disk refused edits: they are lost with this object.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        atexit.unregister(self.close)
+        self._hasher.shutdown(cancel_futures=True)
+        # The writer goes last: only then does SQLite fold its log into the database.
+        self._opened.stop_reading()
+        self._readers.close()
+        refused = self._writer.close() if self._writer else 0
+        self._opened.close()
+        if refused:
+            raise ProjectError(
+                f"{refused} edits could not be written to {self.database}: the disk refused them."
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Inside
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._readers.reading() as connection:
+                yield connection
+        except sqlite3.Error as e:
+            if is_damage(e):
+                self._opened.suspect()
+            raise told(e, self.database) from e
+
+    def _queue(self, run: Callable[[sqlite3.Connection], T], edit: Unsaved | None = None) -> Future[T]:
+        if self._writer is None:
+            raise ProjectError(self.read_only_reason)
+        return self._writer.submit(run, edit=edit)
+
+    def _write(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        return self._queue(run).result()
+
+    def _hash_soon(self, media_id: int) -> None:
+        """Learn the content of what is being labelled, so that it is known again under another name."""
+        if self._writer is not None and not self._closed and media_id not in self._hashing:
+            self._hashing.add(media_id)
+            self._hasher.submit(self._hash_quietly, media_id)
+
+    def _hash_quietly(self, media_id: int) -> None:
+        # The file may be unreadable and the disk may fail; the edit itself says so to its own future.
+        with contextlib.suppress(MediaError, ProjectError):
+            self.ensure_hash(media_id)
+
+
+def _read_classes(connection: sqlite3.Connection) -> tuple[ClassDef, ...]:
+    found = connection.execute("SELECT id, name, color, keypoints, skeleton FROM class ORDER BY position")
+    return tuple(
+        ClassDef(
+            id_, name, color, tuple(json.loads(keypoints)), tuple((a, b) for a, b in json.loads(skeleton))
+        )
+        for id_, name, color, keypoints, skeleton in found
+    )
+
+
+def _ensure_class(connection: sqlite3.Connection, name: str) -> ClassDef:
+    known = _read_classes(connection)
+    for definition in known:
+        if definition.name == name:
+            return definition
+    made = ClassDef(new_id(), name, next_color(definition.color for definition in known))
+    connection.execute(
+        "INSERT INTO class (id, name, color, position) VALUES (?, ?, ?, ?)",
+        (made.id, made.name, made.color, len(known)),
+    )
+    return made

@@ -1,0 +1,226 @@
+"""Records of one image to table rows and back, and a Diff to the statements that apply it.
+
+An update writes only the columns that the diff changed, so that an edit and its undo leave alone
+what somebody else wrote meanwhile. Applying a diff twice is the same as once. Knows the tables
+`instance`, `ignore_region` and `image_state`; runs inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
+from typing import TypeAlias
+
+from engine.document.diff import Diff
+from engine.document.masks import Mask, pack, unpack
+from engine.document.records import (
+    IMAGE_STATE_ID,
+    Box,
+    IgnoreRegion,
+    ImageState,
+    Instance,
+    Keypoint,
+    Provenance,
+    Record,
+    ReviewState,
+)
+from engine.errors import ProjectError
+
+_Columns: TypeAlias = dict[str, object]
+
+_INSTANCE = "id, class_id, provenance, score, x0, y0, x1, y1, z, track_id, extra, mask"
+
+
+def read_records(
+    connection: sqlite3.Connection, media_id: int, keys: Collection[int] | None = None
+) -> dict[int, Record]:
+    """An image's records, all or those of `keys`, keyed as in a Document.
+
+    The image's state is among all of them even where nobody set it.
+    """
+    records: dict[int, Record] = {}
+    if keys is None or IMAGE_STATE_ID in keys:
+        records[IMAGE_STATE_ID] = read_state(connection, media_id)
+    for row in _rows_of(connection, "instance", _INSTANCE, media_id, keys):
+        instance = _instance(media_id, row)
+        records[instance.id] = instance
+    for region_id, mask in _rows_of(connection, "ignore_region", "id, mask", media_id, keys):
+        records[_int(region_id)] = IgnoreRegion(_int(region_id), _unpack(media_id, mask))
+    return records
+
+
+def read_state(connection: sqlite3.Connection, media_id: int) -> ImageState:
+    """What is known of the image as a whole."""
+    row = connection.execute(
+        "SELECT review, flags, skip FROM image_state WHERE media_id = ?", (media_id,)
+    ).fetchone()
+    return (
+        ImageState()
+        if row is None
+        else ImageState(ReviewState(row[0]), tuple(json.loads(row[1])), bool(row[2]))
+    )
+
+
+def apply_diff(connection: sqlite3.Connection, media_id: int, diff: Diff) -> None:
+    """Write a diff of one image. Raises sqlite3.IntegrityError for an unknown image or class."""
+    for key, record in diff.removed.items():
+        _remove(connection, media_id, key, record)
+    for key, record in diff.added.items():
+        _add(connection, media_id, key, record)
+    for key, (old, new) in diff.updated.items():
+        _update(connection, media_id, key, old, new)
+
+
+def _rows_of(
+    connection: sqlite3.Connection, table: str, columns: str, media_id: int, keys: Collection[int] | None
+) -> Iterator[tuple[object, ...]]:
+    query = f"SELECT {columns} FROM {table} WHERE media_id = ?"
+    if keys is None:
+        yield from connection.execute(f"{query} ORDER BY rowid", (media_id,))
+        return
+    for key in keys:
+        yield from connection.execute(f"{query} AND id = ?", (media_id, key))
+
+
+def _add(connection: sqlite3.Connection, media_id: int, key: int, record: Record) -> None:
+    match record:
+        case ImageState():
+            _update(connection, media_id, key, ImageState(), record)
+        case Instance():
+            _insert(connection, "instance", media_id, key, _instance_columns(record))
+        case IgnoreRegion():
+            _insert(connection, "ignore_region", media_id, key, {"mask": record.mask})
+
+
+def _remove(connection: sqlite3.Connection, media_id: int, key: int, record: Record) -> None:
+    match record:
+        case ImageState():
+            _update(connection, media_id, key, record, ImageState())
+        case Instance():
+            connection.execute("DELETE FROM instance WHERE media_id = ? AND id = ?", (media_id, key))
+        case IgnoreRegion():
+            connection.execute("DELETE FROM ignore_region WHERE media_id = ? AND id = ?", (media_id, key))
+
+
+def _update(connection: sqlite3.Connection, media_id: int, key: int, old: Record, new: Record) -> None:
+    match old, new:
+        case ImageState(), ImageState():
+            connection.execute(
+                "INSERT OR IGNORE INTO image_state (media_id, review) VALUES (?, ?)",
+                (media_id, ReviewState.UNLABELLED),
+            )
+            changes = _changes(_state_columns(old), _state_columns(new))
+            _set(connection, "image_state", "media_id = ?", (media_id,), changes)
+        case Instance(), Instance():
+            changes = _changes(_instance_columns(old), _instance_columns(new))
+            if not _set(connection, "instance", "media_id = ? AND id = ?", (media_id, key), changes):
+                _add(connection, media_id, key, new)
+        case IgnoreRegion(), IgnoreRegion():
+            if not _set(
+                connection, "ignore_region", "media_id = ? AND id = ?", (media_id, key), {"mask": new.mask}
+            ):
+                _add(connection, media_id, key, new)
+        case _:
+            _remove(connection, media_id, key, old)
+            _add(connection, media_id, key, new)
+
+
+def _insert(connection: sqlite3.Connection, table: str, media_id: int, key: int, columns: _Columns) -> None:
+    names = ", ".join(columns)
+    marks = ", ".join("?" * len(columns))
+    connection.execute(
+        f"INSERT OR REPLACE INTO {table} (media_id, id, {names}) VALUES (?, ?, {marks})",
+        (media_id, key, *_stored(columns.values())),
+    )
+
+
+def _set(
+    connection: sqlite3.Connection, table: str, where: str, place: tuple[int, ...], changes: _Columns
+) -> bool:
+    """Set columns of one row; False where there is no such row."""
+    if not changes:
+        return connection.execute(f"SELECT 1 FROM {table} WHERE {where}", place).fetchone() is not None
+    names = ", ".join(f"{name} = ?" for name in changes)
+    cursor = connection.execute(
+        f"UPDATE {table} SET {names} WHERE {where}", (*_stored(changes.values()), *place)
+    )
+    return cursor.rowcount > 0
+
+
+def _changes(old: _Columns, new: _Columns) -> _Columns:
+    return {name: value for name, value in new.items() if value != old[name]}
+
+
+def _stored(values: Iterable[object]) -> list[object]:
+    return [pack(value) if isinstance(value, Mask) else value for value in values]
+
+
+def _state_columns(state: ImageState) -> _Columns:
+    return {"review": state.review.value, "flags": json.dumps(state.flags), "skip": int(state.skip)}
+
+
+def _instance_columns(instance: Instance) -> _Columns:
+    x0, y0, x1, y1 = instance.box_xyxy or (None, None, None, None)
+    return {
+        "class_id": instance.class_id,
+        "provenance": instance.provenance.value,
+        "score": instance.score,
+        "x0": x0,
+        "y0": y0,
+        "x1": x1,
+        "y1": y1,
+        "z": instance.z,
+        "track_id": instance.track_id,
+        "extra": _extra(instance),
+        "mask": instance.mask,
+    }
+
+
+def _extra(instance: Instance) -> str | None:
+    rare: dict[str, object] = {}
+    if instance.keypoints:
+        rare["keypoints"] = [(point.x, point.y, point.visibility) for point in instance.keypoints]
+    if instance.attributes:
+        rare["attributes"] = instance.attributes
+    if instance.rings:
+        rare["rings"] = instance.rings
+    return json.dumps(rare, separators=(",", ":")) if rare else None
+
+
+def _instance(media_id: int, row: tuple[object, ...]) -> Instance:
+    id_, class_id, provenance, score, x0, y0, x1, y1, z, track_id, extra, mask = row
+    rare = json.loads(extra) if isinstance(extra, str) else {}
+    return Instance(
+        id=_int(id_),
+        class_id=_int(class_id),
+        mask=None if mask is None else _unpack(media_id, mask),
+        box_xyxy=_box(x0, y0, x1, y1),
+        score=score if isinstance(score, float) else None,
+        provenance=Provenance(str(provenance)),
+        z=_int(z),
+        keypoints=tuple(Keypoint(*point) for point in rare.get("keypoints", ())),
+        track_id=None if track_id is None else _int(track_id),
+        attributes=tuple((name, value) for name, value in rare.get("attributes", ())),
+        rings=tuple(tuple(ring) for ring in rare.get("rings", ())),
+    )
+
+
+def _int(value: object) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _box(*edges: object) -> Box | None:
+    numbers = [edge for edge in edges if isinstance(edge, float)]
+    return (numbers[0], numbers[1], numbers[2], numbers[3]) if len(numbers) == 4 else None
+
+
+def _unpack(media_id: int, packed: object) -> Mask:
+    assert isinstance(packed, bytes)
+    try:
+        return unpack(packed)
+    except ValueError as e:
+        raise ProjectError(
+            f"A mask of the image with the id {media_id} is damaged in the project ({e})."
+        ) from e
