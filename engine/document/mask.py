@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -138,12 +139,10 @@ class Mask:
 
 def _extent(pixels: Bitmap) -> tuple[int, int, int, int]:
     """left, top, right, bottom (exclusive) of the set pixels; zeros where there are none."""
-    rows = np.flatnonzero(pixels.any(axis=1))
-    if rows.size == 0:
+    if pixels.size == 0:
         return 0, 0, 0, 0
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
-    columns = np.flatnonzero(pixels[top:bottom].any(axis=0))
-    return int(columns[0]), top, int(columns[-1]) + 1, bottom
+    left, top, width, height = cv2.boundingRect(pixels.view(np.uint8))
+    return left, top, left + width, top + height
 
 
 def _empty() -> Mask:

@@ -145,7 +145,7 @@ def _cracks_of(mask: Mask) -> _Cracks:
     upright = pixels[:, 1:] ^ pixels[:, :-1]  # cracks between a pixel and the one on its left
     turns = upright[1:] ^ upright[:-1]
     meets = upright[1:] & upright[:-1] & (pixels[1:, :-1] ^ pixels[:-1, :-1])  # two pixels at a corner alone
-    found = np.flatnonzero(turns | meets)
+    found = np.flatnonzero((turns | meets).view(np.bool_))
     double = meets.reshape(-1)[found]
     # Where two pixels meet, two corners lie in one point: the first ends the stretch on its left.
     nodes = np.repeat(found, 1 + double.astype(np.intp))
@@ -186,7 +186,7 @@ def _cycles(following: NDArray[np.intp]) -> list[list[int]]:
 
 def _without_touching(corners: Ring) -> list[Ring]:
     """The ring cut into loops wherever it comes back to a point, so that each is simple."""
-    if len(np.unique(corners[:, 0] << 32 | corners[:, 1])) == len(corners):
+    if len(corners) < 8 or len(np.unique(corners[:, 0] << 32 | corners[:, 1])) == len(corners):
         return [corners]
     loops: list[Ring] = []
     path: list[int] = []
@@ -208,7 +208,7 @@ def _without_touching(corners: Ring) -> list[Ring]:
 def _is_clockwise(ring: Ring) -> bool:
     """Whether the ring runs clockwise as seen on the screen (y down): its signed area is positive."""
     x, y = ring[:, 0], ring[:, 1]
-    return int(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y)) > 0
+    return bool(x[:-1] @ y[1:] - x[1:] @ y[:-1] + x[-1] * y[0] - x[0] * y[-1] > 0)
 
 
 def _edges_of(ring: ArrayLike) -> NDArray[np.float64]:
@@ -236,6 +236,6 @@ def _crossings(edges: NDArray[np.float64], height: int | None) -> tuple[Ring, Ri
         raise ValueError("the polygon's edges cross more rows of pixels than any mask needs")
     edge = np.repeat(np.arange(len(edges)), count)
     rows = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count) + first[edge]
-    slope = np.divide(x1 - x0, y1 - y0, out=np.zeros_like(x0), where=y1 > y0)
-    columns = np.ceil(x0[edge] + (rows + 0.5 - y0[edge]) * slope[edge] - 0.5).astype(np.int64)
+    along = (rows + 0.5 - y0[edge]) / (y1 - y0)[edge]  # 0..1; an edge that crosses no row is not among them
+    columns = np.ceil(x0[edge] + along * (x1 - x0)[edge] - 0.5).astype(np.int64)
     return rows, columns

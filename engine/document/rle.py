@@ -94,7 +94,7 @@ def unpack(data: bytes) -> Mask:
             raise ValueError(f"the stored mask claims {height} x {width} pixels")
         # No count is written longer than this, so a larger answer is a damaged or hostile one.
         longest = 4 * height * width + 16
-        runs = inflate.decompress(inflate.unconsumed_tail, longest) + inflate.flush()
+        runs = inflate.decompress(inflate.unconsumed_tail, longest)
     except zlib.error as e:
         raise ValueError(f"the stored mask is damaged: {e}") from e
     if not inflate.eof or inflate.unused_data:
@@ -202,16 +202,16 @@ def _compress(counts: Counts) -> bytes:
     # A value takes as many groups of 5 bits as leave room for its sign.
     magnitude = np.where(values < 0, ~values, values)
     groups = np.ones(len(values), dtype=np.int64)
-    for n in range(1, _MAX_CHARACTERS):
-        groups += magnitude >= 1 << (5 * n - 1)
+    for bits in range(4, int(magnitude.max()).bit_length(), 5):
+        groups += magnitude >= 1 << bits
     ends = np.cumsum(groups)
     starts = ends - groups
     characters = np.empty(int(ends[-1]), dtype=np.uint8)
     for n in range(int(groups.max())):
         here = groups > n
-        bits = (values[here] >> (5 * n)) & 0x1F
+        five = (values[here] >> (5 * n)) & 0x1F
         more = (groups[here] > n + 1).astype(np.int64) << 5
-        characters[starts[here] + n] = bits + more + _FIRST_CHARACTER
+        characters[starts[here] + n] = five + more + _FIRST_CHARACTER
     return characters.tobytes()
 
 
