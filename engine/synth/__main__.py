@@ -12,22 +12,15 @@ from engine.errors import MaskwrightError
 from engine.synth.write import Size, write_set
 
 
-class _Sizes(click.ParamType):
-    """Picture sizes such as 320x240,512x384."""
-
-    name = "WxH[,WxH...]"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[Size, ...]:
-        """See `click.ParamType.convert`."""
-        sizes: list[Size] = []
-        for text in str(value).split(","):
-            width, _, height = text.partition("x")
-            if not (width.isdigit() and height.isdigit() and int(width) >= 64 and int(height) >= 64):
-                self.fail(f"'{text}' is not a size of at least 64x64, such as 640x480", param, ctx)
-            sizes.append((int(width), int(height)))
-        return tuple(sizes)
+def _sizes(_context: click.Context, _option: click.Parameter, value: str) -> tuple[Size, ...]:
+    """Picture sizes from text such as 320x240,512x384."""
+    sizes: list[Size] = []
+    for text in value.split(","):
+        width, _, height = text.partition("x")
+        if not (width.isdigit() and height.isdigit() and int(width) >= 64 and int(height) >= 64):
+            raise click.BadParameter(f"'{text}' is not a size of at least 64x64, such as 640x480.")
+        sizes.append((int(width), int(height)))
+    return tuple(sizes)
 
 
 @click.command()
@@ -37,7 +30,9 @@ class _Sizes(click.ParamType):
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="The first picture's seed."
 )
 @click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True)
-@click.option("--sizes", type=_Sizes(), default="640x480", show_default=True, help="Taken in turn.")
+@click.option(
+    "--sizes", callback=_sizes, default="640x480", show_default=True, help="WxH,...: taken in turn."
+)
 @click.option("--extra-class", is_flag=True, help="Put springs among the parts.")
 @click.option("--png", is_flag=True, help="Write PNG rather than JPEG.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")

@@ -198,10 +198,11 @@ def _drawing(rng: np.random.Generator, shape: Shape, mm: float) -> Ground:
             cv2.line(ink, (int(a[0]), int(a[1])), (int(b[0]), int(b[1])), 255, wide, cv2.LINE_AA)
     for _ in range(int(rng.integers(6, 20))):
         a = rng.uniform(0, 1, 2) * (shape[1], shape[0])
-        text = f"{rng.choice(['M', 'R', 'Ø', ''])}{rng.uniform(2, 120):.1f}".replace("Ø", "D")
+        text = f"{rng.choice(['M', 'R', 'D', ''])}{rng.uniform(2, 120):.1f}"
         size = rng.uniform(2.5, 4.5) / mm / 22
         cv2.putText(ink, text, (int(a[0]), int(a[1])), cv2.FONT_HERSHEY_SIMPLEX, size, 255, wide, cv2.LINE_AA)
-    albedo = _blend(_coloured(tone, (1.0, 0.99, 0.95)), linear((40, 44, 60)), ink / np.float32(255 / 0.8))
+    drawn = np.asarray(ink / np.float32(255 / 0.8), dtype=np.float32)
+    albedo = _blend(_coloured(tone, (1.0, 0.99, 0.95)), linear((40, 44, 60)), drawn)
     folds = fractal(rng, shape, coarse=1.5, octaves=2)
     return Ground(albedo, np.asarray(0.5 * folds + 0.006 * fibre, dtype=np.float32))
 

@@ -75,7 +75,11 @@ def pen(rng: np.random.Generator) -> Part:
             surfaces=(Cone(0.9 + (length + 15) * 0.22, slope=-0.22), *slab(length + 14.5, length + 18.5))
         )
         wood = matte((0.6, 0.4, 0.22), pattern=wood_grain(rng))
-        pieces = (Piece(barrel, barrel_finish), Piece(bare, wood), Piece(lead, plastic((0.02, 0.02, 0.02))))
+        pieces: tuple[Piece, ...] = (
+            Piece(barrel, barrel_finish),
+            Piece(bare, wood),
+            Piece(lead, plastic((0.02, 0.02, 0.02))),
+        )
         end = length + 18.5
     else:
         barrel = Convex(surfaces=(Cone(radius), *slab(0.0, length)))

@@ -338,7 +338,7 @@ class Coil:
         pitch = np.where(at_end, closed, np.float32(self.pitch))
         phase = points[2] / pitch - turn
         phase = phase - np.floor(phase) - np.float32(0.5)
-        return phase * pitch / np.float32(self.wire)
+        return np.asarray(phase * pitch / np.float32(self.wire), dtype=np.float32)
 
     def surface(self, points: Floats, which: Ints) -> tuple[Floats, Floats]:
         """See `Solid.surface`."""
@@ -362,7 +362,7 @@ def _grooved(points: Floats, normals: Floats, thread: Thread) -> tuple[Floats, F
 def unit(vectors: Floats) -> Floats:
     """The vectors, 3 x N, at length one."""
     length = np.sqrt(vectors[0] ** 2 + vectors[1] ** 2 + vectors[2] ** 2)
-    return vectors / np.maximum(length, _TINY)
+    return np.asarray(vectors / np.maximum(length, _TINY), dtype=np.float32)
 
 
 def prism(sides: int, apothem: float, low: float, high: float) -> tuple[Plane, ...]:
@@ -382,4 +382,4 @@ def rotation_about(axis: tuple[float, float, float], angle: float) -> Floats:
     x, y, z = np.array(axis, dtype=np.float64) / np.linalg.norm(axis)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     turned = np.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * (cross @ cross)
-    return turned.astype(np.float32)
+    return np.asarray(turned, dtype=np.float32)

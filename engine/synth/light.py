@@ -73,7 +73,10 @@ def room(rng: np.random.Generator, floor: Rgb) -> Light:
     spread = rng.uniform(0.03, 0.22)
     floor_rgb = np.asarray(floor, dtype=np.float32) * (0.5 * sky_rgb + 0.35 * key_rgb * towards[2])
     picture = _surroundings(rng, towards, key_rgb, sky_rgb, floor_rgb, spread)
-    mirrors = tuple(cv2.GaussianBlur(picture, (0, 0), sigma) for sigma in _BLUR[:ROUGHNESS_STEPS])
+    mirrors = tuple(
+        np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), dtype=np.float32)
+        for sigma in _BLUR[:ROUGHNESS_STEPS]
+    )
     return Light(
         towards,
         float(spread),

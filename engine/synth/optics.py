@@ -95,8 +95,8 @@ def _streak(length: float, angle: float) -> Floats:
         x = side / 2 + step * length * math.cos(angle)
         y = side / 2 + step * length * math.sin(angle)
         kernel[min(int(y), side - 1), min(int(x), side - 1)] += 1
-    kernel = cv2.GaussianBlur(kernel, (0, 0), 0.5)
-    return np.asarray(kernel / kernel.sum(), dtype=np.float32)
+    soft = cv2.GaussianBlur(kernel, (0, 0), 0.5)
+    return np.asarray(soft / soft.sum(), dtype=np.float32)
 
 
 def _falloff(shape: tuple[int, int], strength: float) -> Floats:
@@ -121,7 +121,8 @@ def _with_noise(rng: np.random.Generator, rgb: Floats, strength: float) -> Float
     shared = rng.standard_normal(shape, dtype=np.float32)[..., None]
     colour = cv2.GaussianBlur(rng.standard_normal((*shape, 3), dtype=np.float32), (0, 0), 0.8)
     photons = np.sqrt(np.maximum(rgb, 0) * np.float32(0.0011) + np.float32(0.00002))
-    return rgb + photons * (np.float32(0.7) * shared + np.float32(0.9) * colour) * np.float32(strength * 2)
+    noise = photons * (np.float32(0.7) * shared + np.float32(0.9) * colour) * np.float32(strength * 2)
+    return np.asarray(rgb + noise, dtype=np.float32)
 
 
 def _toned(rgb: Floats, contrast: float) -> Floats:

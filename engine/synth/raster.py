@@ -51,10 +51,9 @@ class _Canvas:
         self.owners = np.full(count, -1, dtype=np.int16)
         self.key = np.zeros((count, 3), dtype=np.float32)
         self.rest = np.zeros((count, 3), dtype=np.float32)
-        self.noise = cv2.GaussianBlur(
-            rng.standard_normal((_NOISE_SIDE, _NOISE_SIDE, 2), dtype=np.float32), (0, 0), 1.0
-        ).reshape(-1, 2)
-        self.noise *= np.float32(1.4)
+        white = rng.standard_normal((_NOISE_SIDE, _NOISE_SIDE, 2), dtype=np.float32)
+        soft = np.asarray(cv2.GaussianBlur(white, (0, 0), 1.0), dtype=np.float32)
+        self.noise = soft.reshape(-1, 2) * np.float32(1.4)
         blotches = cv2.resize(rng.standard_normal((64, 64), dtype=np.float32), (_NOISE_SIDE, _NOISE_SIDE))
         fine = cv2.resize(rng.standard_normal((200, 200), dtype=np.float32), (_NOISE_SIDE, _NOISE_SIDE))
         self.blotches = (blotches + 0.6 * fine).ravel()
@@ -76,7 +75,7 @@ class _Canvas:
             mine = piece_of[nearer] == index
             if not mine.any():
                 continue
-            local = piece.rotation.T @ (points[:, mine] - piece.offset[:, None])
+            local = np.asarray(piece.rotation.T @ (points[:, mine] - piece.offset[:, None]), dtype=np.float32)
             normals, openness = piece.solid.surface(local, surface_of[nearer][mine])
             to_world = placed.rotation @ piece.rotation
             self._shade(
@@ -132,7 +131,8 @@ class _Canvas:
         """Where in the noise pictures these pixels look; another `shift` for every part."""
         rows, columns = np.divmod(pixels, self.camera.width)
         row, column = divmod(shift % _NOISE_SIDE**2, _NOISE_SIDE)
-        return ((rows + row) % _NOISE_SIDE) * _NOISE_SIDE + (columns + column) % _NOISE_SIDE
+        place = ((rows + row) % _NOISE_SIDE) * _NOISE_SIDE + (columns + column) % _NOISE_SIDE
+        return np.asarray(place, dtype=np.int32)
 
     def lay_ground(self, ground: Ground, origin: Floats, texel: float) -> None:
         """Fills the whole canvas with the floor; `origin` (x, y) is its texture's low corner."""

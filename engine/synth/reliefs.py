@@ -76,7 +76,7 @@ class Star:
 
         def inside(x: Floats, y: Floats) -> Floats:
             lobes = 1 + np.float32(0.16) * np.cos(6 * np.arctan2(y, x))
-            return np.hypot(x, y) - np.float32(self.radius) * lobes
+            return np.asarray(np.hypot(x, y) - np.float32(self.radius) * lobes, dtype=np.float32)
 
         return _recess(inside, points, normals, self.radius * 0.3)
 

@@ -159,7 +159,7 @@ def _patch(camera: Camera) -> tuple[Floats, tuple[int, int], float]:
 def _truth(drawn: Drawn, placed: list[Placed], classes: tuple[ClassDef, ...]) -> tuple[Instance, ...]:
     """The visible pixels of every labelled part: those that it covers by half or more."""
     numbers = {c.name: c.id for c in classes}
-    instances = []
+    instances: list[Instance] = []
     for index, item in enumerate(placed):
         if item.part.class_name not in numbers:
             continue

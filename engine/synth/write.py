@@ -47,32 +47,52 @@ def write_set(
     sizes: Sequence[Size] = ((640, 480),),
     extra_class: bool = False,
     suffix: str = ".jpg",
+    workers: int = 1,
+    on_picture: Callable[[int], None] = lambda _done: None,
+) -> LabelledSet:
+    """Renders `count` pictures into `folder`, their seeds counted up from `seed`; see `write_seeds`."""
+    return write_seeds(
+        folder,
+        range(seed, seed + count),
+        split=split,
+        sizes=sizes,
+        extra_class=extra_class,
+        suffix=suffix,
+        workers=workers,
+        on_picture=on_picture,
+    )
+
+
+def write_seeds(
+    folder: Path,
+    seeds: Sequence[int],
+    *,
+    split: Split,
+    sizes: Sequence[Size] = ((640, 480),),
+    extra_class: bool = False,
+    suffix: str = ".jpg",
     quality: int = JPEG_QUALITY,
     workers: int = 1,
     on_picture: Callable[[int], None] = lambda _done: None,
 ) -> LabelledSet:
-    """Renders `count` pictures into `folder`, with their truth in `truth.json` (COCO, exact RLE).
+    """Renders a picture for each seed into `folder`, and their truth into `truth.json` (COCO, exact RLE).
 
-    Picture number i has the seed `seed + i` and the size `sizes[i % len(sizes)]` (width, height): the
-    same arguments give the same files, whatever `workers` (processes) is. `suffix` is ".jpg" (of this
-    `quality`) or ".png". `on_picture` is told how many are done. Raises DataError where a picture
-    cannot be written.
+    Picture number i has the size `sizes[i % len(sizes)]` (width, height): the same arguments give the
+    same files, whatever `workers` (processes) is. `suffix` is ".jpg" (of this `quality`) or ".png".
+    `on_picture` is told how many are done. Raises DataError where a picture cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise DataError(f"{folder} cannot be made a folder: {e.strerror or e}.") from e
     orders = [
-        _Order(
-            folder / f"tray_{seed + i:06d}{suffix}",
-            seed + i,
-            split,
-            sizes[i % len(sizes)],
-            extra_class,
-            quality,
-        )
-        for i in range(count)
+        _Order(folder / f"tray_{seed:06d}{suffix}", seed, split, sizes[i % len(sizes)], extra_class, quality)
+        for i, seed in enumerate(seeds)
     ]
     images: list[LabelledImage] = []
     next_id = 1
     for image in _rendered(orders, workers):
+        # Ids are unique in a set, not only in a picture.
         instances = tuple(replace(one, id=next_id + k) for k, one in enumerate(image.instances))
         next_id += len(instances)
         images.append(replace(image, instances=instances))
