@@ -22,6 +22,10 @@ _READ_ONLY = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQ
 _COPY_PAGES = 2048  # 8 MiB a step: a writer waits for one step at most
 
 
+class DamageError(sqlite3.DatabaseError):
+    """The pages of a database do not agree; the text says where."""
+
+
 class _StoppedError(Exception):
     """A copy was given up between two steps."""
 
@@ -119,12 +123,12 @@ def copy_database(
     target: Path,
     *,
     stop: Callable[[], bool] = lambda: False,
-    check: Callable[[sqlite3.Connection], str] = lambda _copy: "",
+    check: Callable[[sqlite3.Connection], None] = lambda _copy: None,
 ) -> bool:
     """Write a copy of the open database to `target`, which then holds the whole new one or is as it was.
 
-    Returns False where `stop` said so between steps. Raises sqlite3.Error, also where `check` finds
-    the copy wrong, and OSError.
+    Returns False where `stop` said so between steps. Raises sqlite3.Error, OSError, and what `check`
+    raises about the copy.
     """
 
     def between_steps(_status: int, _remaining: int, _total: int) -> None:
@@ -136,8 +140,7 @@ def copy_database(
     try:
         with contextlib.closing(sqlite3.connect(unfinished)) as copy:
             connection.backup(copy, pages=_COPY_PAGES, progress=between_steps, sleep=0.002)
-            if wrong := check(copy):
-                raise sqlite3.DatabaseError(wrong)
+            check(copy)
     except _StoppedError:
         unfinished.unlink(missing_ok=True)
         return False
@@ -149,7 +152,7 @@ def copy_database(
 
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether the database file itself is broken."""
-    return _code(error) in _DAMAGED
+    return isinstance(error, DamageError) or _code(error) in _DAMAGED
 
 
 def told(error: sqlite3.Error, path: Path) -> ProjectError:
@@ -157,7 +160,7 @@ def told(error: sqlite3.Error, path: Path) -> ProjectError:
     code = _code(error)
     if code == sqlite3.SQLITE_FULL:
         return ProjectError(f"The disk that holds {path} is full: free some space and save again.")
-    if code in _DAMAGED:
+    if is_damage(error):
         return ProjectError(
             f"The project database {path} is damaged ({error}): close it and open it again to repair it."
         )

@@ -15,10 +15,17 @@ import shutil
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.errors import ProjectError
-from engine.project.connect import connect_for_reading, connect_for_writing, copy_database, is_damage
+from engine.project.connect import (
+    DamageError,
+    connect_for_reading,
+    connect_for_writing,
+    copy_database,
+    is_damage,
+)
 from engine.project.location import BACKUP_DIR
 
 _KEPT_BACKUPS = 3
@@ -40,10 +47,13 @@ def open_checked(database: Path, *, network: bool, unclean: bool) -> tuple[sqlit
         try:
             # Brings in what a killed writer left in the journal, and refuses a bad header or a cut end.
             connection = connect_for_writing(database, network=network, create=True)
-            wrong = _wrong_pages(connection) if unclean or leftovers else ""
-            if not wrong:
-                return connection, ""
-            connection.close()
+            try:
+                if unclean or leftovers:
+                    _check_pages(connection)
+            except BaseException:
+                connection.close()
+                raise
+            return connection, ""
         except sqlite3.Error as e:
             if not is_damage(e):
                 raise
@@ -64,10 +74,14 @@ def wants_backup(database: Path) -> bool:
 
 
 class Backup:
-    """A copy being made on a thread of its own; the project is used meanwhile."""
+    """A copy being made on a thread of its own; the project is used meanwhile.
 
-    def __init__(self, database: Path) -> None:
+    `on_damage` is called on that thread where the copying finds the database damaged.
+    """
+
+    def __init__(self, database: Path, on_damage: Callable[[], None]) -> None:
         self._database = database
+        self._on_damage = on_damage
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="project-backup", daemon=True)
         self._thread.start()
@@ -87,9 +101,11 @@ class Backup:
         try:
             folder.mkdir(exist_ok=True)
             with contextlib.closing(connect_for_reading(self._database)) as connection:
-                made = copy_database(connection, target, stop=self._stop.is_set, check=_wrong_pages)
+                made = copy_database(connection, target, stop=self._stop.is_set, check=_check_pages)
         except (OSError, sqlite3.Error) as e:
             _log.warning("no backup of %s was made: %s", self._database, e)
+            if isinstance(e, sqlite3.Error) and is_damage(e):
+                self._on_damage()
             return
         if made:
             for old in _backups(self._database)[:-_KEPT_BACKUPS]:
@@ -120,17 +136,20 @@ def _restore(database: Path, reason: str) -> str:
     )
 
 
-def _wrong_pages(connection: sqlite3.Connection) -> str:
+def _check_pages(connection: sqlite3.Connection) -> None:
+    """Read every page. Raises DamageError, or the sqlite3.Error that stopped the reading."""
     row = connection.execute("PRAGMA quick_check(1)").fetchone()
-    return "" if row[0] == "ok" else str(row[0])
+    if row[0] != "ok":
+        raise DamageError(row[0])
 
 
 def _is_sound(backup: Path) -> bool:
     try:
         with contextlib.closing(connect_for_reading(backup, immutable=True)) as connection:
-            return not _wrong_pages(connection)
+            _check_pages(connection)
     except sqlite3.Error:
         return False
+    return True
 
 
 def _backups(database: Path) -> list[Path]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from engine.document.codec import from_bytes, to_bytes
 from engine.document.diff import Diff, Source
 from engine.document.records import IMAGE_STATE_ID, ImageState, Instance, Record, ReviewState
 from engine.document.rules import check_allowed
+from engine.errors import ProjectError
 from engine.project.rows import apply_diff, read_records, read_state
 
 _PROPOSE = "Propose"
@@ -35,12 +36,16 @@ class Batch:
     images: int
 
 
-def save(connection: sqlite3.Connection, media_id: int, diff: Diff, name: str, source: Source) -> None:
-    """Apply an edit and record it.
+def save(
+    connection: sqlite3.Connection, media_id: int, diff: Diff, *, name: str, source: Source, uid: int
+) -> None:
+    """Apply an edit and record it; once, however often it is tried with the same `uid`.
 
     A person's edit is written as it is, and ends what could be redone on this image. Of anybody
     else's, what no longer makes sense is left out. Raises ProtectedError where the source may not.
     """
+    if connection.execute("SELECT 1 FROM op WHERE uid = ?", (uid,)).fetchone():
+        return
     if source is Source.USER:
         connection.execute(
             "DELETE FROM op WHERE media_id = ? AND source = ? AND undone = 1", (media_id, Source.USER)
@@ -49,7 +54,7 @@ def save(connection: sqlite3.Connection, media_id: int, diff: Diff, name: str, s
         diff = diff.fitted_to(read_records(connection, media_id, diff.ids))
         check_allowed(diff, source, read_state(connection, media_id))
     apply_diff(connection, media_id, diff)
-    _record(connection, media_id, diff, name=name, source=source)
+    _record(connection, media_id, diff, name=name, source=source, uid=uid)
 
 
 def undo(connection: sqlite3.Connection, media_id: int) -> Diff | None:
@@ -130,7 +135,7 @@ def _undo_proposals(connection: sqlite3.Connection, seq: int, media_id: int, dat
     assert isinstance(state, ImageState)
     if state.review is ReviewState.REVIEWED:
         return False
-    diff = from_bytes(data, before)
+    diff = _read(data, media_id, before)
     after = {
         id_: record for id_, record in before.items() if not (id_ in diff.added and _is_proposal(record))
     }
@@ -156,7 +161,14 @@ def _proposed_by_undone(connection: sqlite3.Connection, media_id: int) -> set[in
     rows = connection.execute(
         "SELECT diff FROM op WHERE media_id = ? AND batch_id IS NOT NULL AND undone = 1", (media_id,)
     )
-    return {id_ for (diff,) in rows for id_ in from_bytes(diff, {}).added}
+    return {id_ for (diff,) in rows for id_ in _read(diff, media_id, {}).added}
+
+
+def _read(data: bytes, media_id: int, records: Mapping[int, Record]) -> Diff:
+    try:
+        return from_bytes(data, records)
+    except ValueError as e:
+        raise ProjectError(f"An edit of the image with the id {media_id} cannot be undone: {e}.") from e
 
 
 def _move(connection: sqlite3.Connection, media_id: int, *, undone: bool) -> Diff | None:
@@ -168,7 +180,7 @@ def _move(connection: sqlite3.Connection, media_id: int, *, undone: bool) -> Dif
     foreign = _last_foreign(connection, media_id)
     while row := connection.execute(query, (media_id, Source.USER, not undone)).fetchone():
         seq, seen, data = row
-        diff = from_bytes(data, records)
+        diff = _read(data, media_id, records)
         if undone:
             diff = diff.invert()
         if seen != foreign:
@@ -207,10 +219,21 @@ def _record(
     name: str,
     source: Source,
     batch_id: str | None = None,
+    uid: int | None = None,
 ) -> int:
     cursor = connection.execute(
-        "INSERT INTO op (media_id, name, source, batch_id, time, seen, diff) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (media_id, name, source, batch_id, time.time(), _last_foreign(connection, media_id), to_bytes(diff)),
+        """INSERT INTO op (media_id, name, source, batch_id, time, seen, uid, diff)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
+        (
+            media_id,
+            name,
+            source,
+            batch_id,
+            time.time(),
+            _last_foreign(connection, media_id),
+            uid,
+            to_bytes(diff),
+        ),
     )
     assert cursor.lastrowid is not None
     return cursor.lastrowid
@@ -219,7 +242,8 @@ def _record(
 def _last_foreign(connection: sqlite3.Connection, media_id: int) -> int:
     """The last edit of the image that was not a person's; 0 where there is none."""
     row = connection.execute(
-        "SELECT max(seq) FROM op WHERE media_id = ? AND source != ?", (media_id, Source.USER)
+        "SELECT max(seq) FROM op WHERE media_id = ? AND source IN (?, ?)",
+        (media_id, Source.ENGINE, Source.IMPORT),
     ).fetchone()
     return int(row[0] or 0)
 

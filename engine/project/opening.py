@@ -105,7 +105,9 @@ def _open_for_writing(place: Place, lock: FileLock) -> Opened:
     connection, notice = health.open_checked(database, network=network, unclean=lock.left_open)
     try:
         migrate(connection, database)
-        backup = health.Backup(database) if existed and health.wants_backup(database) else None
+        backup = (
+            health.Backup(database, lock.keep_marked) if existed and health.wants_backup(database) else None
+        )
     except BaseException:
         connection.close()
         raise

@@ -45,7 +45,9 @@ class Project:
         self._readers = Readers(opened.connect_for_reading)
         self._writer: Writer | None = None
         if opened.connection is not None:
-            self._writer = Writer(opened.database, opened.connect_for_writing, opened.connection)
+            self._writer = Writer(
+                opened.database, opened.connect_for_writing, opened.connection, opened.suspect
+            )
         self._hasher = ThreadPoolExecutor(1, thread_name_prefix="project-hasher")
         self._refreshing = threading.Lock()
         self._hashing: set[int] = set()
@@ -183,8 +185,9 @@ class Project:
         but the user gets a ProtectedError for touching a person's work. An undo of an open document
         is not saved as an edit: call `undo` for it.
         """
+        uid = new_id()
         future = self._queue(
-            lambda connection: journal.save(connection, media_id, diff, name, source),
+            lambda connection: journal.save(connection, media_id, diff, name=name, source=source, uid=uid),
             edit=Unsaved(media_id, diff),
         )
         self._hash_soon(media_id)

@@ -74,7 +74,8 @@ _TABLES_1 = (
     ) STRICT""",
     "CREATE TABLE batch (id TEXT PRIMARY KEY, started REAL NOT NULL) STRICT",
     # `diff` holds old and new values: read backwards it is its own inverse. `seen` is the last edit by
-    # anybody else on the image when this one was made, undone or redone.
+    # anybody else on the image when this one was made, undone or redone. `uid` keeps an
+    # edit whose commit was reported as failed, and was not, from being written twice.
     """CREATE TABLE op (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
         media_id INTEGER NOT NULL REFERENCES media (id),
@@ -84,9 +85,10 @@ _TABLES_1 = (
         time REAL NOT NULL,
         undone INTEGER NOT NULL DEFAULT 0 CHECK (undone IN (0, 1)),
         seen INTEGER NOT NULL DEFAULT 0,
+        uid INTEGER UNIQUE,
         diff BLOB NOT NULL
     ) STRICT""",
-    "CREATE INDEX op_media ON op (media_id, seq)",
+    "CREATE INDEX op_media ON op (media_id, source, undone, seq)",
     "CREATE INDEX op_batch ON op (batch_id, seq) WHERE batch_id IS NOT NULL",
     # The last row of an image is the proposals it shows; undoing a batch removes its rows.
     """CREATE TABLE prediction (

@@ -19,7 +19,7 @@ from typing import Generic, TypeAlias, TypeVar, cast
 
 from engine.document.diff import Diff
 from engine.errors import ProjectError
-from engine.project.connect import told
+from engine.project.connect import is_damage, told
 
 T = TypeVar("T")
 Connect: TypeAlias = Callable[[], sqlite3.Connection]
@@ -52,11 +52,17 @@ class _Outcome:
 
 
 class Writer:
-    """Owns the writing connection and its thread. All methods may be called from any other thread."""
+    """Owns the writing connection and its thread. All methods may be called from any other thread.
 
-    def __init__(self, path: Path, connect: Connect, connection: sqlite3.Connection) -> None:
+    `connect` opens a new connection after a failure; `on_damage` hears of a damaged database.
+    """
+
+    def __init__(
+        self, path: Path, connect: Connect, connection: sqlite3.Connection, on_damage: Callable[[], None]
+    ) -> None:
         self._path = path
         self._connect = connect
+        self._on_damage = on_damage
         self._connection: sqlite3.Connection | None = connection
         self._wake = threading.Condition()
         self._queue: deque[_Job[object]] = deque()
@@ -127,6 +133,8 @@ class Writer:
             outcomes = self._transaction([*self._refused, *self._running])
         except sqlite3.Error as e:
             self._drop_connection()
+            if is_damage(e):
+                self._on_damage()
             with self._wake:
                 failed, self._running = self._running, []
                 self._refused += [job for job in failed if job.edit is not None]
