@@ -32,6 +32,8 @@ PENDING_SUFFIX = ".new"  # appended to either file while a version is being repl
 
 _MAX_CARD_BYTES = 16 * 2**20
 _NAME = re.compile(r"\w[\w.+-]{0,99}")
+# A dot that Windows drops, and extensions that would make a name look like a file.
+_BAD_ENDING = re.compile(r"(?i)(\.|\.safetensors|\.json)+$")
 # Names that Windows keeps for itself, with or without an extension.
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
@@ -109,17 +111,17 @@ def pending(path: Path) -> Path:
 
 def check_name(name: str) -> str:
     """The name, if it can be a file's name on every system; raises ModelError otherwise."""
-    if not _NAME.fullmatch(name) or name.endswith(".") or _RESERVED.fullmatch(name):
+    if not _NAME.fullmatch(name) or _BAD_ENDING.search(name) or _RESERVED.fullmatch(name):
         raise ModelError(
             f"'{name}' cannot be a model's name: use up to 100 letters, digits, '-', '_', '+' and '.', "
-            "starting with a letter or digit."
+            "starting with a letter or digit and without a file's extension."
         )
     return name
 
 
 def name_from(text: str) -> str:
     """A valid name as near to `text` as can be."""
-    name = re.sub(r"[^\w.+-]+", "-", text).strip("-.+")[:100].rstrip(".") or "model"
+    name = _BAD_ENDING.sub("", re.sub(r"[^\w.+-]+", "-", text).strip("-.+")[:100]) or "model"
     return f"model-{name}" if _RESERVED.fullmatch(name) else name
 
 

@@ -10,6 +10,7 @@ import pickle
 import re
 import struct
 import warnings
+import zipfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -48,6 +49,7 @@ _LOAD_ERRORS = (
     TypeError,
     ValueError,
     struct.error,
+    zipfile.BadZipFile,
 )
 
 
@@ -75,8 +77,21 @@ def _read_safetensors(path: Path) -> State:
         raise ModelError(f"{path} is not a valid safetensors file or is damaged: fetch it again.") from e
 
 
+def _check_not_packed(path: Path) -> None:
+    """Refuse an archive that unpacks to more than it is: torch stores without packing."""
+    if not zipfile.is_zipfile(path):
+        return  # torch's format from before
+    with zipfile.ZipFile(path) as archive:
+        inside = sum(entry.file_size for entry in archive.infolist())
+    if inside > path.stat().st_size:
+        raise ModelError(
+            f"{path} unpacks to {inside / 2**20:.0f} MiB, which no weights file of torch does; refused."
+        )
+
+
 def _read_pickle(path: Path) -> State:
     try:
+        _check_not_packed(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about how to load the file another way: refused below
             content = torch.load(path, map_location="cpu", weights_only=True)

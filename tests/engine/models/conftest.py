@@ -18,6 +18,7 @@ from engine.models.version import ModelCard, ModelVersion, save_version
 from .server import FileServer
 
 TINY = NetworkSpec("maskrcnn_tiny_test", 2)
+TINY_V2 = NetworkSpec("maskrcnn_tiny_v2_test", 2)
 
 
 def _tiny_body(norm: families.NormLayer) -> tuple[nn.Module, dict[str, str], list[int]]:
@@ -30,11 +31,12 @@ def _tiny_body(norm: families.NormLayer) -> tuple[nn.Module, dict[str, str], lis
 
 @pytest.fixture(scope="session", autouse=True)
 def _tiny_architecture() -> Iterator[None]:
-    """One more architecture, of half a megabyte, so that tests that write weights are quick."""
-    heads = families.Heads(fpn_channels=16, box_hidden=32, mask_channels=(8,))
+    """Two more architectures, of a few megabytes at most, so that tests that write weights are quick."""
     with pytest.MonkeyPatch.context() as patch:
-        entry = families.Architecture(TINY.architecture, _tiny_body, heads, has_masks=True)
-        patch.setitem(families._architectures, TINY.architecture, entry)
+        for spec, v2 in ((TINY, False), (TINY_V2, True)):
+            heads = families.Heads(fpn_channels=16, box_hidden=32, mask_channels=(8,), v2=v2)
+            entry = families.Architecture(spec.architecture, _tiny_body, heads, has_masks=True)
+            patch.setitem(families._architectures, spec.architecture, entry)
         yield
 
 

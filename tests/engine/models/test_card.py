@@ -141,6 +141,8 @@ def test_that_ordinary_names_are_names(name: str) -> None:
         "a ",
         "-x",
         "x.",
+        "x.json",
+        "x.json..safetensors",
         "x" * 101,
         "a\0",
     ],

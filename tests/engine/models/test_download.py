@@ -148,6 +148,22 @@ def test_that_a_part_from_another_address_is_not_continued(server: FileServer, t
     assert server.asked[0].range is None
 
 
+def test_that_a_stop_before_the_first_byte_of_a_new_file_drops_the_old_part(
+    server: FileServer, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.does.content = b"old" * 300_000
+    cut_after(server, target, 400_000)
+    server.does.content, server.does.etag = CONTENT, '"two"'
+
+    def stopped(_path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "disk_usage", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        get(server, target)
+    assert not target.with_name("file.bin.part").exists()
+
+
 def test_that_a_mixture_of_two_files_is_fetched_once_more(server: FileServer, target: Path) -> None:
     server.does.content = b"old" * 300_000
     cut_after(server, target, 400_000)

@@ -377,6 +377,7 @@ def test_that_a_file_that_cannot_be_verified_is_refused(name: str) -> None:
         assert EntrySource(f"http://host/{name}", (), {}).sha256_prefix
 
 
+@pytest.mark.slow
 def test_that_a_file_of_torchvisions_real_network_installs_unchanged(
     store: ModelStore, tmp_path: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -178,6 +178,19 @@ def test_that_random_damage_never_ends_in_a_traceback(tmp_path: Path) -> None:
                 read_state(tmp_path / name)
 
 
+def test_that_a_file_that_unpacks_to_more_than_it_is_is_refused_unread(tmp_path: Path) -> None:
+    whole = saved({"a": torch.zeros(1_000_000)}, tmp_path / "m.pth")
+    with (
+        zipfile.ZipFile(whole) as stored,
+        zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in stored.namelist():
+            packed.writestr(name, stored.read(name))
+    assert read_state(whole)["a"].shape == (1_000_000,)
+    with pytest.raises(ModelError, match=r"unpacks to 4 MiB.*refused"):
+        read_state(tmp_path / "bomb.pth")
+
+
 def header(entries: object, *, length: int | None = None, data: bytes = b"") -> bytes:
     text = json.dumps(entries).encode()
     return struct.pack("<Q", len(text) if length is None else length) + text + data
