@@ -14,12 +14,12 @@ from engine.document.diff import Diff
 from engine.document.mask import Mask
 from engine.document.paint import erase_disc
 from engine.document.records import IMAGE_STATE_ID, IgnoreRegion, ImageState, Instance, Record
-from tests.engine.document.strategies import contents, often
+from tests.engine.document.strategies import contents, often, seldom
 
 Contents = dict[int, Record]
 
 
-@often
+@seldom
 @given(contents(), contents())
 def test_that_a_diff_comes_back_with_the_records_of_either_side(before: Contents, after: Contents) -> None:
     diff = Diff.between(before, after)
@@ -27,14 +27,14 @@ def test_that_a_diff_comes_back_with_the_records_of_either_side(before: Contents
     assert from_bytes(to_bytes(diff), after) == diff
 
 
-@often
+@seldom
 @given(contents(), contents())
 def test_that_the_same_diff_gives_the_same_bytes(before: Contents, after: Contents) -> None:
     backwards = dict(reversed(after.items()))
     assert to_bytes(Diff.between(before, after)) == to_bytes(Diff.between(before, backwards))
 
 
-@often
+@seldom
 @given(contents(), contents(), st.data())
 def test_that_damage_is_noticed(before: Contents, after: Contents, data: st.DataObject) -> None:
     stored = bytearray(to_bytes(Diff.between(before, after)))

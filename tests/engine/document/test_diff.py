@@ -8,12 +8,12 @@ from hypothesis import given
 from engine.document.diff import Diff
 from engine.document.mask import EMPTY
 from engine.document.records import IMAGE_STATE_ID, IgnoreRegion, ImageState, Instance, Record
-from tests.engine.document.strategies import contents, often
+from tests.engine.document.strategies import contents, seldom
 
 Contents = dict[int, Record]
 
 
-@often
+@seldom
 @given(contents(), contents())
 def test_that_a_diff_makes_one_state_of_another_and_its_inverse_takes_it_back(
     a: Contents, b: Contents
@@ -27,7 +27,7 @@ def test_that_a_diff_makes_one_state_of_another_and_its_inverse_takes_it_back(
     assert diff.is_empty == (a == b)
 
 
-@often
+@seldom
 @given(contents(), contents(), contents())
 def test_that_two_diffs_in_a_row_are_the_diff_of_both(a: Contents, b: Contents, c: Contents) -> None:
     first, second = Diff.between(a, b), Diff.between(b, c)
@@ -35,7 +35,7 @@ def test_that_two_diffs_in_a_row_are_the_diff_of_both(a: Contents, b: Contents, 
     assert first.squash(second).invert() == second.invert().squash(first.invert())
 
 
-@often
+@seldom
 @given(contents(), contents(), contents(), contents())
 def test_that_it_does_not_matter_which_two_are_squashed_first(
     a: Contents, b: Contents, c: Contents, d: Contents
@@ -44,7 +44,7 @@ def test_that_it_does_not_matter_which_two_are_squashed_first(
     assert first.squash(second).squash(third) == first.squash(second.squash(third))
 
 
-@often
+@seldom
 @given(contents(), contents())
 def test_that_a_diff_and_its_inverse_are_nothing(a: Contents, b: Contents) -> None:
     diff = Diff.between(a, b)
@@ -52,7 +52,7 @@ def test_that_a_diff_and_its_inverse_are_nothing(a: Contents, b: Contents) -> No
     assert Diff().squash(diff) == diff.squash(Diff()) == diff
 
 
-@often
+@seldom
 @given(contents(), contents(), contents())
 def test_that_a_fitted_diff_holds_what_still_makes_sense(a: Contents, b: Contents, now: Contents) -> None:
     diff = Diff.between(a, b)
