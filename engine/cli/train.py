@@ -1,0 +1,96 @@
+"""`train`: learn from labelled images, save the model, and measure it on images it has not seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where a COCO file's pictures are.",
+)
+@click.option(
+    "--val",
+    type=click.Path(path_type=Path, exists=True),
+    help="Measure on this at the end; it decides nothing.",
+)
+@click.option(
+    "--val-images",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where the pictures of --val are.",
+)
+@click.option(
+    "--val-fraction",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Measure on this share of DATA instead, chosen by --seed.",
+)
+@click.option(
+    "--base",
+    default=None,
+    help="A model's name, a weights file (also an ImageNet classifier's), or an architecture.",
+)
+@click.option("--name", default=None, help="The name of the new model; by default that of the data.")
+@click.option("--iterations", type=click.IntRange(min=1), help="Steps to train.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="Minutes to train; the schedule fits itself to them.",
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--side",
+    type=click.IntRange(min=64),
+    help="Short side of a training picture; by default the data decides.",
+)
+@click.option("--resume", is_flag=True, help="Go on where a stopped training of the same name left off.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures of the run as JSON.")
+def train(
+    data: Path,
+    *,
+    images: Path | None,
+    val: Path | None,
+    val_images: Path | None,
+    val_fraction: float | None,
+    base: str | None,
+    name: str | None,
+    iterations: int | None,
+    minutes: float | None,
+    device: str,
+    seed: int,
+    side: int | None,
+    resume: bool,
+    as_json: bool,
+) -> int:
+    """Train a model on DATA, a project folder (its reviewed images) or a COCO JSON file.
+
+    The best weights are saved as NAME, the last ones as NAME-last. Ctrl+C stops after the step at
+    hand; the same command with --resume goes on there.
+    """
+    if val is not None and val_fraction is not None:
+        raise click.UsageError("Give --val or --val-fraction, not both.")
+    if iterations is not None and minutes is not None:
+        raise click.UsageError("Give --iterations or --minutes, not both.")
+    from engine.cli import training
+
+    order = training.Order(
+        data=data,
+        images=images,
+        val=val,
+        val_images=val_images,
+        val_fraction=val_fraction,
+        base=base,
+        name=name,
+        iterations=iterations,
+        minutes=minutes,
+        device=device,
+        seed=seed,
+        side=side,
+        resume=resume,
+    )
+    return training.run(order, as_json=as_json)

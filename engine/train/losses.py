@@ -1,0 +1,185 @@
+"""The five losses of Mask R-CNN over torchvision's modules, made for few and small objects alike.
+
+The RPN's and the box head's losses are torchvision's own functions; what differs is how much reaches
+them (see `Recipe`), that mask targets come from crops, and that ignored pixels take no part.
+Papers: Faster R-CNN (Ren et al., 2015), Mask R-CNN (He et al., 2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+from torchvision.models.detection import FasterRCNN
+from torchvision.models.detection._utils import BalancedPositiveNegativeSampler
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
+from torchvision.models.detection.rpn import RegionProposalNetwork, concat_box_prediction_layers
+
+from engine.train.recipe import Recipe
+from engine.train.sample import Sample, ignored_pixels
+from engine.train.targets import mask_targets
+
+LEFT_OUT = -1
+"""torchvision's mark for a box that no loss counts."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth:
+    """What is true of one picture of a batch, on the network's device, in the picture's pixels."""
+
+    sample: Sample
+    boxes: Tensor
+    labels: Tensor
+    ignored: NDArray[np.int32] | None
+
+    @classmethod
+    def of(cls, sample: Sample, device: torch.device) -> Truth:
+        """The truth of a sample: boxes N x 4 float32, labels N int64."""
+        boxes = torch.from_numpy(sample.boxes_xyxy).to(device)
+        return cls(sample, boxes, torch.from_numpy(sample.labels).to(device), ignored_pixels(sample))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """The boxes of one picture that the second stage learns from.
+
+    boxes: R x 4; labels: R, 0 is background; of: R, the truth each was matched to.
+    """
+
+    boxes: Tensor
+    labels: Tensor
+    of: Tensor
+
+
+def prepare_for_training(network: FasterRCNN, recipe: Recipe) -> None:
+    """Put the recipe's numbers into torchvision's modules and the network into training mode."""
+    rpn, heads = cast(RegionProposalNetwork, network.rpn), cast(RoIHeads, network.roi_heads)
+    rpn._pre_nms_top_n["training"] = recipe.proposals_before_nms
+    rpn._post_nms_top_n["training"] = recipe.proposals
+    rpn.fg_bg_sampler = BalancedPositiveNegativeSampler(recipe.anchors, 0.5)
+    heads.fg_bg_sampler = BalancedPositiveNegativeSampler(recipe.rois, recipe.positive_share)
+    network.train()
+
+
+def detection_losses(
+    network: FasterRCNN, batch: Tensor, truths: Sequence[Truth], recipe: Recipe
+) -> dict[str, Tensor]:
+    """The losses of one batch by name; their sum is what training lowers.
+
+    batch: N x 3 x H x W, normalised and padded, a picture for each of `truths`.
+    """
+    shapes = [truth.sample.shape for truth in truths]
+    features = network.backbone(batch)
+    proposals, losses = _rpn_losses(network, ImageList(batch, shapes), features, truths, recipe)
+    heads = cast(RoIHeads, network.roi_heads)
+    chosen = [_choose(heads, *pair, recipe) for pair in zip(proposals, truths, strict=True)]
+    losses |= _box_losses(heads, features, shapes, chosen, truths)
+    if heads.has_mask():
+        losses["mask"] = _mask_loss(heads, features, shapes, chosen, truths, recipe)
+    return losses
+
+
+def _rpn_losses(
+    network: FasterRCNN,
+    images: ImageList,
+    features: dict[str, Tensor],
+    truths: Sequence[Truth],
+    recipe: Recipe,
+) -> tuple[list[Tensor], dict[str, Tensor]]:
+    rpn = cast(RegionProposalNetwork, network.rpn)
+    levels = list(features.values())
+    by_level, moves_by_level = rpn.head(levels)
+    anchors = rpn.anchor_generator(images, levels)
+    counts = [level[0].numel() for level in by_level]
+    objectness, moves = concat_box_prediction_layers(by_level, moves_by_level)
+    with torch.no_grad():
+        decoded = rpn.box_coder.decode(moves, anchors).view(len(truths), -1, 4)
+        proposals, _ = rpn.filter_proposals(decoded, objectness, images.image_sizes, counts)
+        labels, matched = rpn.assign_targets_to_anchors(anchors, [{"boxes": t.boxes} for t in truths])
+        for label, boxes, truth in zip(labels, anchors, truths, strict=True):
+            label[(label == 0) & _is_ignored(boxes, truth, recipe)] = LEFT_OUT
+        wanted = rpn.box_coder.encode(matched, anchors)
+    score, box = rpn.compute_loss(objectness, moves, labels, wanted)
+    return proposals, {"objectness": score, "rpn_box": box}
+
+
+@torch.no_grad()
+def _choose(heads: RoIHeads, proposals: Tensor, truth: Truth, recipe: Recipe) -> Chosen:
+    boxes = torch.cat((proposals, truth.boxes))
+    (of,), (labels,) = heads.assign_targets_to_proposals([boxes], [truth.boxes], [truth.labels])
+    labels[(labels == 0) & _is_ignored(boxes, truth, recipe)] = LEFT_OUT
+    (kept,) = heads.subsample([labels])
+    return Chosen(boxes[kept], labels[kept], of[kept])
+
+
+def _is_ignored(boxes: Tensor, truth: Truth, recipe: Recipe) -> Tensor:
+    """N bool: boxes of which ignored pixels fill at least the recipe's share."""
+    if truth.ignored is None:
+        return torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
+    height, width = truth.sample.shape
+    x0, y0, x1, y1 = boxes.detach().round().long().cpu().T.numpy()
+    x0, x1 = x0.clip(0, width), x1.clip(0, width)
+    y0, y1 = y0.clip(0, height), y1.clip(0, height)
+    sums = truth.ignored
+    inside = sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]
+    area = np.maximum((x1 - x0) * (y1 - y0), 1)
+    return torch.from_numpy(inside >= recipe.ignored_share * area).to(boxes.device)
+
+
+def _box_losses(
+    heads: RoIHeads,
+    features: dict[str, Tensor],
+    shapes: list[tuple[int, int]],
+    chosen: Sequence[Chosen],
+    truths: Sequence[Truth],
+) -> dict[str, Tensor]:
+    boxes, labels = [c.boxes for c in chosen], [c.labels for c in chosen]
+    goals = [_matched(truth.boxes, c) for truth, c in zip(truths, chosen, strict=True)]
+    pooled = heads.box_roi_pool(features, boxes, shapes)
+    logits, moves = heads.box_predictor(heads.box_head(pooled))
+    classes, box = fastrcnn_loss(logits, moves, labels, list(heads.box_coder.encode(goals, boxes)))
+    return {"classes": classes, "box": box}
+
+
+def _matched(boxes: Tensor, chosen: Chosen) -> Tensor:
+    # A picture without objects has nothing to match; its boxes are all background and their goal unused.
+    return boxes[chosen.of] if len(boxes) else chosen.boxes
+
+
+def _mask_loss(
+    heads: RoIHeads,
+    features: dict[str, Tensor],
+    shapes: list[tuple[int, int]],
+    chosen: Sequence[Chosen],
+    truths: Sequence[Truth],
+    recipe: Recipe,
+) -> Tensor:
+    boxes, labels, targets = [], [], []
+    side = 2 * heads.mask_roi_pool.output_size[0]
+    for one, truth in zip(chosen, truths, strict=True):
+        rows = _with_masks(one, truth)
+        rows = rows[torch.randperm(len(rows))[: recipe.mask_rois]]
+        boxes.append(one.boxes[rows])
+        labels.append(one.labels[rows])
+        crops = [crop for i in one.of[rows].tolist() if (crop := truth.sample.crops[i]) is not None]
+        targets.append(mask_targets(crops, boxes[-1].cpu(), side, truth.sample.shape))
+    logits = heads.mask_predictor(heads.mask_head(heads.mask_roi_pool(features, boxes, shapes)))
+    if not len(logits):
+        return logits.sum() * 0
+    own = logits[torch.arange(len(logits)), torch.cat(labels)]
+    loss: Tensor = F.binary_cross_entropy_with_logits(own, torch.cat(targets).to(own.device))
+    return loss
+
+
+def _with_masks(chosen: Chosen, truth: Truth) -> Tensor:
+    """Rows of objects, leaving out those that are known by their box alone."""
+    crops = truth.sample.crops
+    rows = torch.where(chosen.labels > 0)[0].cpu()
+    return rows[torch.tensor([crops[i] is not None for i in chosen.of[rows].tolist()], dtype=torch.bool)]

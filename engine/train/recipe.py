@@ -1,0 +1,54 @@
+"""How a model is trained, as plain data: no torch, so that it can be shown and stored."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+from engine.models.card import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides a training run besides the data and the base.
+
+    learning_rate: at its peak, for a step of `batch` pictures. body_rate: the backbone's share of it.
+    warmup: steps until the peak. frozen_stages: of stem, layer1..layer4 (or VGG's and MobileNet's
+    quarters) how many keep their weights. anchors, proposals, rois, mask_rois: an image, the most that
+    reach the RPN's loss, the second stage, its loss and the mask loss. scales: short side of a training
+    picture in shares of the model's own. min_share: of ignored pixels in a box that is left out.
+    """
+
+    batch: int = 2
+    learning_rate: float = 0.01
+    body_rate: float = 1.0
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    clip_norm: float = 5.0
+    warmup: int = 50
+    final_rate: float = 0.02
+    frozen_stages: int = 2
+    anchors: int = 256
+    proposals_before_nms: int = 1000
+    proposals: int = 300
+    rois: int = 128
+    mask_rois: int = 16
+    positive_share: float = 0.25
+    scales: tuple[float, float] = (0.75, 1.15)
+    mirror: float = 0.5
+    colour: float = 0.2
+    ignored_share: float = 0.5
+
+    def rate(self, step: int, progress: float) -> float:
+        """Learning rate at a step: linear warm-up by steps, then cosine by progress (0..1 of the run).
+
+        Progress is a share of time or of steps; a run planned in minutes ends at its lowest rate on
+        a slow machine too.
+        """
+        warm = min(1.0, (step + 1) / self.warmup)
+        cosine = 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
+        return self.learning_rate * warm * (self.final_rate + (1.0 - self.final_rate) * cosine)
+
+    def to_json(self) -> dict[str, Json]:
+        """As a model card stores it."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
