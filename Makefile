@@ -65,6 +65,17 @@ faults: setup
 bench: setup
 	@$(RUN) -m pytest -m bench -s tests/bench $(ARGS)
 
+# The picture files are committed; these two make them and the demo's model anew.
+samples: setup
+	@$(RUN) -m engine.synth.samples
+
+STARTER_MINUTES ?= 90
+starter: setup
+	@$(RUN) -m engine.synth --out out/starter/train --count 600 --seed 0 --split train
+	@$(RUN) -m engine.synth --out out/starter/test --count 60 --seed 500000 --split test
+	@MASKWRIGHT_MODELS=resources/models $(RUN) main.py train out/starter/train/truth.json \
+		--val out/starter/test/truth.json --base maskrcnn_resnet18_slim_fpn --name starter --minutes $(STARTER_MINUTES)
+
 lock: setup
 	@$(RUN) -m uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --quiet -o resources/packaging/requirements.lock
