@@ -4,7 +4,7 @@ Knows order, threads and a bound on memory; `engine.media.image` does the decodi
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def decode_ahead(
     depth: int,
     max_bytes: int = MAX_BYTES,
     max_pixels: int = MAX_PIXELS,
-) -> Iterator[tuple[int, Rgb | MediaError]]:
+) -> Generator[tuple[int, Rgb | MediaError], None, None]:
     """Decode ``(path, frame)`` pairs and yield ``(index, H x W x 3 uint8 or the error)`` in their order.
 
     At most ``depth`` pictures, and no more than ``max_bytes`` of pixels by their headers, are decoded or
@@ -45,13 +45,10 @@ def decode_ahead(
                 waiting.append((index, size, threads.submit(_decode, path, frame, max_pixels)))
                 held += size
                 following = next(coming, None)
-            index, size, decoding = waiting.popleft()
+            index, size = waiting[0][:2]
             held -= size
-            result = index, decoding.result()
-            # Whoever takes the picture is then the only one who holds it.
-            del decoding
-            yield result
-            del result
+            # No name here: whoever takes the picture is then the only one who holds it.
+            yield index, waiting.popleft()[2].result()
     finally:
         waiting.clear()
         threads.shutdown(wait=True, cancel_futures=True)

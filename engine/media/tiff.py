@@ -90,7 +90,7 @@ class TiffPicture:
         if layout.compression in _FAX or photometric == _YCBCR:
             page = {tag: value for tag, value in self._page.items() if tag in _FOR_LIBTIFF}
             return decode_by_libtiff(self._file, page, layout)
-        if layout.channels * layout.dtype.itemsize > _MOST_BYTES_A_PIXEL:
+        if layout.channels * layout.bits > 8 * _MOST_BYTES_A_PIXEL:
             raise UnreadableError(
                 f"it has {layout.channels} channels of {layout.bits} bits, more than can be shown"
             )

@@ -1,0 +1,100 @@
+"""Samples of every depth become 8 bits that can be seen."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
+from PIL import Image
+
+from engine.media.tone import cmyk_to_rgb, lab_to_rgb, over_white, to_8_bit
+
+
+@pytest.mark.parametrize("depth", [8, 10, 12, 14, 16])
+def test_that_a_camera_depth_in_16_bits_is_shown_by_its_own_range(depth: int) -> None:
+    samples = np.linspace(0, 2**depth - 1, 10_000).astype(np.uint16).reshape(100, 100)
+    shown = to_8_bit(samples, 16)
+    assert shown.min() == 0
+    assert shown.max() == 255
+    assert np.abs(shown - np.linspace(0, 255, 10_000).reshape(100, 100)).max() <= 1
+
+
+def test_that_full_range_16_bits_are_scaled_exactly() -> None:
+    samples = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    assert np.array_equal(to_8_bit(samples, 16), np.round(samples / 257).astype(np.uint8))
+
+
+def test_that_a_few_hot_pixels_do_not_make_a_12_bit_picture_black() -> None:
+    samples = np.full((200, 200), 3000, np.uint16)
+    samples[0, :10] = 65535
+    shown = to_8_bit(samples, 16)
+    assert shown[100, 100] == round(3000 * 255 / 4095)
+    assert shown[0, 0] == 255
+
+
+def test_that_an_empty_16_bit_picture_is_black() -> None:
+    assert not to_8_bit(np.zeros((4, 4), np.uint16), 16).any()
+
+
+@pytest.mark.parametrize(("bits", "factor"), [(1, 255), (2, 85), (4, 17), (8, 1)])
+def test_that_shallow_samples_use_the_whole_range(bits: int, factor: int) -> None:
+    samples = np.arange(2**bits, dtype=np.uint8).reshape(1, -1)
+    assert np.array_equal(to_8_bit(samples, bits), samples.astype(int) * factor)
+
+
+def test_that_floating_point_is_stretched_between_its_finite_extremes() -> None:
+    samples = np.array([[-2.0, 0.0, 2.0, np.nan, np.inf, -np.inf]], np.float32)
+    assert to_8_bit(samples, 32).tolist() == [[0, 128, 255, 0, 255, 0]]
+
+
+def test_that_the_widest_floats_do_not_overflow() -> None:
+    most = np.finfo(np.float64).max
+    assert to_8_bit(np.array([[-most, 0, most]]), 64).tolist() == [[0, 128, 255]]
+
+
+@pytest.mark.parametrize("value", [0.0, -3.0, np.nan, np.inf])
+def test_that_a_picture_of_one_value_is_black(value: float) -> None:
+    assert not to_8_bit(np.full((3, 3), value, np.float32), 32).any()
+
+
+def test_that_signed_and_wide_integers_are_stretched() -> None:
+    assert to_8_bit(np.array([[-100, 100, 0]], np.int16), 16).tolist() == [
+        [0, 255, pytest.approx(127.5, abs=0.5)]
+    ]
+    assert to_8_bit(np.array([[0, 2**31, 2**32 - 1]], np.uint32), 32).tolist() == [[0, 128, 255]]
+
+
+@given(arrays.arrays(np.uint16, arrays.array_shapes(min_dims=2, max_dims=2, max_side=12)))
+def test_that_brighter_samples_are_never_shown_darker(samples: NDArray[np.uint16]) -> None:
+    shown = to_8_bit(samples, 16).ravel()
+    order = np.argsort(samples.ravel())
+    assert (np.diff(shown[order].astype(int)) >= 0).all()
+
+
+@given(st.integers(0, 255), st.integers(0, 255))
+def test_that_transparency_is_laid_over_white(colour: int, alpha: int) -> None:
+    pixel = np.full((1, 1, 3), colour, np.uint8)
+    cover = np.full((1, 1), alpha, np.uint8)
+    wanted = (colour * alpha + 255 * (255 - alpha)) / 255
+    assert abs(int(over_white(pixel, cover)[0, 0, 0]) - wanted) <= 0.5
+    ink = np.full((1, 1, 3), colour * alpha // 255, np.uint8)
+    assert abs(int(over_white(ink, cover, premultiplied=True)[0, 0, 0]) - wanted) <= 1
+
+
+def test_that_full_ink_is_dark_and_no_ink_white() -> None:
+    shown = cmyk_to_rgb(
+        Image.frombytes("CMYK", (3, 1), bytes([0, 0, 0, 0, 0, 0, 0, 255, 255, 0, 0, 0])), None
+    )
+    assert shown.tolist() == [[[255, 255, 255], [0, 0, 0], [0, 255, 255]]]
+
+
+def test_that_a_damaged_profile_is_no_reason_to_refuse() -> None:
+    inks = Image.frombytes("CMYK", (1, 1), bytes([0, 0, 0, 0]))
+    assert cmyk_to_rgb(inks, b"not a profile").tolist() == [[[255, 255, 255]]]
+
+
+def test_that_lab_white_black_and_red_are_what_they_are() -> None:
+    lightness, a, b = (np.array([v], np.float32) for v in ([100, 0, 53.24], [0, 0, 80.09], [0, 0, 67.2]))
+    shown = lab_to_rgb(lightness, a, b)[0].astype(int)
+    assert np.abs(shown - [[255, 255, 255], [0, 0, 0], [255, 0, 0]]).max() <= 2
