@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -12,9 +13,12 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+import click
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+import main
 
 ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "resources" / "packaging" / "requirements.lock"
@@ -25,7 +29,7 @@ BINARY_BYTES = 25 * 2**20
 INDEX_HOSTS = tuple(
     "".join(parts) for parts in (("py", "pi.org"), ("files.python", "hosted"), ("pytorch.org", "/whl"))
 )
-MACHINE_PATH = re.compile("(?<![A-Za-z0-9_.*-])/" + "(?:work|root|home/[a-z]+|Users/[A-Za-z]+|opt/wheels)/")
+MACHINE_PATH = re.compile("(?<![A-Za-z0-9_.*-])/" + "(?:work|root|opt/wheels)/")
 
 MAY_IMPORT_TORCH = ("models", "predict", "train", "device", "worker", "jobs")
 
@@ -244,12 +248,15 @@ def test_that_the_import_contract_lets_torch_in_where_the_design_does_and_nowher
 
 
 def test_that_importing_what_needs_no_torch_imports_neither_torch_nor_qt() -> None:
-    """The contracts read imports; this runs them, with what the packages' __init__ files bring along."""
+    """The contracts read imports; this runs them, with what the packages' __init__ files bring along.
+
+    What the command line imports, and when, tests/engine/cli/test_main.py says.
+    """
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for path in program()
         if path.relative_to(ROOT).parts[0] == "engine"
-        and path.relative_to(ROOT).with_suffix("").parts[1] not in MAY_IMPORT_TORCH
+        and path.relative_to(ROOT).with_suffix("").parts[1] not in (*MAY_IMPORT_TORCH, "cli")
         and path.name != "__init__.py"
     ]
     assert len(modules) > 10
@@ -261,3 +268,31 @@ def test_that_importing_what_needs_no_torch_imports_neither_torch_nor_qt() -> No
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_that_the_links_of_the_documents_lead_somewhere() -> None:
+    links = [
+        (path, link)
+        for path in files()
+        if path.suffix == ".md"
+        for link in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8"))
+        if "://" not in link
+    ]
+    assert links
+    assert [f"{named(path)}: {link}" for path, link in links if not (path.parent / link).exists()] == []
+
+
+def test_that_the_readme_shows_only_commands_and_options_that_exist() -> None:
+    shown = re.findall(
+        r"^python main\.py (.+)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert len(shown) > 5
+    for line in shown:
+        context = click.Context(main.cli)
+        words = shlex.split(line)
+        command = main.cli.get_command(context, words.pop(0))
+        if isinstance(command, click.Group):
+            command = command.get_command(context, words.pop(0))
+        assert command is not None, line
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, line
