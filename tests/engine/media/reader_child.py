@@ -48,7 +48,14 @@ def main(folder: Path) -> None:
         except MediaError as e:
             error = str(e)
         seconds = time.perf_counter() - start
-        line = {"name": path.name, "shape": shape, "error": error, "seconds": seconds, "written": written}
+        line = {
+            "folder": path.relative_to(folder).parts[0],
+            "name": path.name,
+            "shape": shape,
+            "error": error,
+            "seconds": seconds,
+            "written": written,
+        }
         print(json.dumps(line))
 
 

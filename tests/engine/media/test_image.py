@@ -140,9 +140,9 @@ def test_that_every_orientation_is_applied_in_every_format_that_has_one(
 
 def test_that_the_eight_orientations_of_real_photographs_show_one_scene(shared_data: Path) -> None:
     for shape in ("Landscape", "Portrait"):
-        upright = read_rgb(shared_data / "images" / "exif" / f"{shape}_1.jpg").astype(int)
+        upright = read_rgb(shared_data / "images" / "exif" / f"{shape}_1.jpg")[::8, ::8].astype(int)
         for orientation in range(2, 9):
-            turned = read_rgb(shared_data / "images" / "exif" / f"{shape}_{orientation}.jpg")
+            turned = read_rgb(shared_data / "images" / "exif" / f"{shape}_{orientation}.jpg")[::8, ::8]
             assert turned.shape == upright.shape
             assert np.abs(turned - upright).mean() < 8
 
@@ -288,7 +288,7 @@ def test_that_a_jpeg_of_thousands_of_scans_is_refused(tmp_path: Path) -> None:
 
 
 def test_that_text_bombs_in_png_are_never_unpacked(tmp_path: Path) -> None:
-    bomb = (b"zTXt", b"k\0\0" + zlib.compress(bytes(200 << 20)))
+    bomb = (b"zTXt", b"k\0\0" + zlib.compress(bytes(16 << 20)))
     data = make.png((2, 1, 8, 0), b"\0\1\2", bomb)
     assert read_rgb(write(tmp_path, data)).shape == (1, 2, 3)
 
