@@ -181,7 +181,8 @@ def _roots(square: Floats, half: Floats, rest: Floats) -> tuple[Floats, Floats, 
     """The roots of `square t^2 + 2 half t + rest`, and where there are none."""
     square = np.where(np.abs(square) < _TINY, _TINY, square)
     under = half * half - square * rest
-    missed = under < 0
+    # A ray steeper than a cone's wall (`square` < 0) meets it somewhere: below 0 is rounding.
+    missed = (under < 0) & (square > 0)
     root = np.sqrt(np.maximum(under, 0))
     return (-half - root) / square, (-half + root) / square, missed
 
