@@ -109,7 +109,8 @@ def verdict(proposals: LabelledSet, truth: LabelledSet) -> str:
     by_picture = {image.path.name: image.instances for image in proposals.images}
     found = [
         [
-            replace(one, class_id=numbers[names[one.class_id]])
+            # What a person made or accepted since the last demo has no score: it counts as sure.
+            replace(one, class_id=numbers[names[one.class_id]], score=1.0 if one.score is None else one.score)
             for one in by_picture.get(image.path.name, ())
             if names[one.class_id] in numbers
         ]
