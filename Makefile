@@ -60,7 +60,7 @@ test-slow: setup
 	@$(RUN) -m pytest -m slow $(ARGS)
 
 faults: setup
-	@$(RUN) -m pytest -m "slow or not slow" tests/faults $(ARGS)
+	@$(RUN) -m pytest -m "slow or not slow" tests/engine/project/test_faults.py tests/engine/project/test_kill.py $(ARGS)
 
 bench: setup
 	@$(RUN) -m pytest -m bench -s tests/bench $(ARGS)
