@@ -63,7 +63,7 @@ faults: setup
 	@$(RUN) -m pytest -m "slow or not slow" tests/engine/project/test_faults.py tests/engine/project/test_kill.py $(ARGS)
 
 bench: setup
-	@$(RUN) -m pytest -m bench -s tests/bench $(ARGS)
+	@$(RUN) -m pytest -m bench -s $(ARGS)
 
 # The picture files are committed; these two make them and the demo's model anew.
 samples: setup
