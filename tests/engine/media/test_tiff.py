@@ -350,9 +350,13 @@ def test_that_what_cannot_be_shown_says_why(
 
 def test_that_strips_that_name_the_same_bytes_over_and_over_do_not_fill_memory(tmp_path: Path) -> None:
     tags, (data,) = make.page(grey(SCENE), photometric=BLACK_IS_ZERO, t259=(4,), t278=(1,))
-    path = write(tmp_path, make.tiff((tags, [data] + [b""] * 49)))
-    content = path.read_bytes()
-    counts = len(data).to_bytes(4, "little") + bytes(4 * 49)
-    path.write_bytes(content.replace(counts, len(data).to_bytes(4, "little") * 50))
+    content = make.tiff((tags, [data] + [b""] * 49))
+
+    def numbers(*values: int) -> bytes:
+        return b"".join(value.to_bytes(4, "little") for value in values)
+
+    size = len(data)
+    content = content.replace(numbers(size, *[0] * 49), numbers(*[size] * 50))
+    content = content.replace(numbers(8, *[8 + size] * 49), numbers(*[8] * 50))
     with pytest.raises(MediaError, match="cut short"):
-        read_rgb(path)
+        read_rgb(write(tmp_path, content))
