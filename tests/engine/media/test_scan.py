@@ -173,14 +173,17 @@ def test_that_long_windows_paths_get_the_prefix_that_allows_them() -> None:
 
 
 @pytest.mark.bench
-def test_that_a_hundred_thousand_pictures_are_listed_in_two_seconds(tmp_path: Path) -> None:
+def test_that_listing_costs_little_more_than_asking_the_system(tmp_path: Path) -> None:
     for part in range(10):
         (tmp_path / f"part {part}").mkdir()
         for number in range(10_000):
             (tmp_path / f"part {part}" / f"IMG_{number}.jpg").touch()
     start = time.perf_counter()
+    bare = sorted((e.name, e.stat().st_size) for part in os.scandir(tmp_path) for e in os.scandir(part))
+    system = time.perf_counter() - start
+    start = time.perf_counter()
     found = scan_folder(tmp_path)
-    seconds = time.perf_counter() - start
-    print(f"scan_folder, 100,000 files: {seconds:.2f} s")
-    assert len(found) == 100_000
-    assert seconds < 2
+    ours = time.perf_counter() - start
+    print(f"100,000 files: scan_folder {ours:.2f} s, scandir, stat and sort alone {system:.2f} s")
+    assert len(found) == len(bare) == 100_000
+    assert ours < 5 * system
