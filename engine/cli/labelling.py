@@ -5,6 +5,7 @@ Apart from the command so that other commands (`demo`) and tests can call it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -175,7 +176,7 @@ def write_results(
     """
     result = _collect(report.requests, threshold, None if classes is None else frozenset(classes))
     if out is not None:
-        write_coco(out, result)
+        write_coco(out, result, images_dir=_common_folder(report.requests))
         say(f"{_count(result.instance_count, 'instance')} of {_count(len(result.images), 'image')} in {out}")
     if overlays is not None:
         max_pixels = report.requests[0].max_pixels
@@ -223,6 +224,11 @@ def _collect_project(
 
 def _is_shown(one: Instance, threshold: float) -> bool:
     return not one.provenance.is_proposal or one.score is None or one.score >= threshold
+
+
+def _common_folder(requests: Sequence[LabelFolder]) -> Path:
+    """The folder that names in the COCO file are relative to: the one labelled, or what several share."""
+    return Path(os.path.commonpath([request.folder for request in requests]))
 
 
 def _overlay_names(requests: Sequence[LabelFolder], result: LabelledSet) -> Iterator[Path]:

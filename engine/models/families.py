@@ -124,7 +124,7 @@ def _resnet101(norm: NormLayer) -> tuple[nn.Module, dict[str, str], list[int]]:
 
 
 @_family("vgg16_fpn")
-def _vgg16(norm: NormLayer) -> tuple[nn.Module, dict[str, str], list[int]]:
+def _vgg16(_: NormLayer) -> tuple[nn.Module, dict[str, str], list[int]]:
     # relu3_3, relu4_3, relu5_3 and pool5: strides 4, 8, 16, 32. VGG has no BatchNorm.
     return tv.vgg16().features, {"15": "0", "22": "1", "29": "2", "30": "3"}, [256, 512, 512, 512]
 
