@@ -172,7 +172,8 @@ def _mask_loss(
         targets.append(mask_targets(crops, boxes[-1].cpu(), side, truth.sample.shape))
     logits = heads.mask_predictor(heads.mask_head(heads.mask_roi_pool(features, boxes, shapes)))
     if not len(logits):
-        return logits.sum() * 0
+        nothing: Tensor = logits.sum() * 0
+        return nothing
     own = logits[torch.arange(len(logits)), torch.cat(labels)]
     loss: Tensor = F.binary_cross_entropy_with_logits(own, torch.cat(targets).to(own.device))
     return loss

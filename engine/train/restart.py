@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,9 @@ def read_restart(file: Path) -> Restart:
     if not file.is_file():
         raise TrainingError(f"There is nothing to resume: {file} is not there; train without --resume.")
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd files torch warns and raises; what it raises says more
+            content = torch.load(file, map_location="cpu", weights_only=True)
         return Restart(**content)
     except (OSError, *_DAMAGED) as e:
         raise TrainingError(

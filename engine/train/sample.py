@@ -29,12 +29,7 @@ class Crop:
         x0, y0, x1, y1 = self.box_xyxy
         return Crop(self.bitmap, (x0 * sx, y0 * sy, x1 * sx, y1 * sy))
 
-    def resize(pixels: NDArray[np.uint8], height: int, width: int, way: int) -> NDArray[np.uint8]:
-    """uint8 pixels (H x W or H x W x 3) at another size, by one of OpenCV's interpolations."""
-    return np.asarray(cv2.resize(pixels, (width, height), interpolation=way), np.uint8)
-
-
-def mirrored(self, width: float) -> Crop:
+    def mirrored(self, width: float) -> Crop:
         """The crop on a picture of this width seen in a mirror."""
         x0, y0, x1, y1 = self.box_xyxy
         return Crop(self.bitmap[:, ::-1], (width - x1, y0, width - x0, y1))

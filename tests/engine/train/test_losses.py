@@ -1,0 +1,113 @@
+"""What the losses count: ignored pixels nothing, negatives as background, boxes without masks as boxes."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torchvision.models.detection import FasterRCNN
+
+from engine.models.families import build
+from engine.models.spec import NetworkSpec
+from engine.predict.preprocess import to_batch
+from engine.train.dataset import sample_of
+from engine.train.losses import LEFT_OUT, Truth, _is_ignored, detection_losses, prepare_for_training
+from engine.train.recipe import Recipe
+from engine.train.sample import Crop, Sample
+from tests.engine.train.toy import DISC, SIDE, toy_set
+
+CPU = torch.device("cpu")
+RECIPE = Recipe(rois=32, proposals=50, mask_rois=4)
+
+
+@pytest.fixture(scope="module")
+def network() -> FasterRCNN:
+    torch.manual_seed(0)
+    network = build(
+        NetworkSpec("maskrcnn_resnet18_slim_fpn", 1, anchor_base=16, min_size=SIDE, max_size=SIDE)
+    )
+    prepare_for_training(network, RECIPE)
+    return network
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Sample:
+    (image,) = toy_set(tmp_path, 1).images
+    from engine.media.image import read_rgb
+
+    return sample_of(image, read_rgb(image.path), {DISC.id: 1})
+
+
+def losses(network: FasterRCNN, *samples: Sample) -> dict[str, Tensor]:
+    torch.manual_seed(1)
+    batch = to_batch(
+        [s.image for s in samples],
+        [s.shape for s in samples],
+        mean=(0.5, 0.5, 0.5),
+        std=(0.25, 0.25, 0.25),
+        device=CPU,
+    )
+    return detection_losses(network, batch, [Truth.of(s, CPU) for s in samples], RECIPE)
+
+
+def test_that_all_five_losses_are_finite_and_reach_their_heads(network: FasterRCNN, sample: Sample) -> None:
+    found = losses(network, sample)
+    assert set(found) == {"objectness", "rpn_box", "classes", "box", "mask"}
+    assert all(bool(loss.isfinite()) for loss in found.values())
+    gradients = torch.autograd.grad(found["mask"], list(network.roi_heads.mask_predictor.parameters()))
+    assert any(bool(g.abs().sum() > 0) for g in gradients)
+
+
+def test_that_a_picture_without_objects_teaches_background(network: FasterRCNN, sample: Sample) -> None:
+    empty = Sample(sample.image, np.zeros((0, 4), np.float32), np.zeros(0, np.int64), ())
+    found = losses(network, empty)
+    assert found["mask"].item() == found["box"].item() == found["rpn_box"].item() == 0.0
+    assert found["classes"].item() > 0.0
+    assert found["objectness"].item() > 0.0
+
+
+def test_that_an_object_known_by_its_box_alone_takes_no_part_in_the_mask_loss(
+    network: FasterRCNN, sample: Sample
+) -> None:
+    boxed = dataclasses.replace(sample, crops=(None, None))
+    found = losses(network, boxed)
+    assert found["mask"].item() == 0.0
+    assert found["box"].item() > 0.0
+
+
+def test_that_a_picture_that_is_ignored_throughout_teaches_no_background(
+    network: FasterRCNN, sample: Sample
+) -> None:
+    everywhere = Crop(np.ones((SIDE, SIDE), np.uint8), (0.0, 0.0, float(SIDE), float(SIDE)))
+    ignored = Sample(sample.image, sample.boxes_xyxy, sample.labels, sample.crops, ignore=(everywhere,))
+    truth = Truth.of(ignored, CPU)
+    inside = torch.tensor([[1.0, 1.0, 30.0, 30.0]])
+    assert bool(_is_ignored(inside, truth, RECIPE)[0])
+    seen: list[Tensor] = []
+    original = network.roi_heads.subsample
+
+    def watching(labels: list[Tensor]) -> list[Tensor]:
+        seen.extend(label.clone() for label in labels)
+        return original(labels)  # type: ignore[no-any-return]
+
+    network.roi_heads.subsample = watching
+    try:
+        losses(network, ignored)
+    finally:
+        del network.roi_heads.subsample
+    assert int((seen[0] == 0).sum()) <= 1  # no background but a sliver that rounding leaves empty
+    assert int((seen[0] == LEFT_OUT).sum()) > 0
+    assert int((seen[0] == 1).sum()) > 0  # the objects still count
+
+
+def test_that_a_box_is_left_out_by_the_share_of_its_ignored_pixels() -> None:
+    half = Crop(np.ones((100, 50), np.uint8), (0.0, 0.0, 50.0, 100.0))
+    picture = Sample(
+        np.zeros((100, 100, 3), np.uint8), np.zeros((0, 4), np.float32), np.zeros(0, np.int64), (), (half,)
+    )
+    boxes = torch.tensor([[40.0, 0.0, 59.0, 20.0], [42.0, 0.0, 61.0, 20.0], [-5.0, 5.0, 10.0, 20.0]])
+    assert _is_ignored(boxes, Truth.of(picture, CPU), Recipe()).tolist() == [True, False, True]
