@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from engine.synth.materials import metal
 from engine.synth.parts import BUILDERS, Part
 from engine.synth.raster import Drawn, draw
 from engine.synth.scene import TEST_OBJECTS, TEST_OCCLUDED, render, visible_fraction
-from engine.synth.views import Camera, along_light, over_tray
+from engine.synth.views import Camera, along_light, covered, over_tray
 
 SMALL = (256, 192)
 
@@ -142,12 +143,15 @@ def test_that_a_hole_shows_the_ground(name: str) -> None:
     assert sorted(nesting[0, :, 3]) == [-1, 0]
 
 
-def test_that_what_lies_on_top_hides_what_lies_below_and_the_hidden_share_is_known() -> None:
+@pytest.mark.parametrize("upper_first", [False, True])
+def test_that_what_lies_on_top_hides_what_lies_below_and_the_hidden_share_is_known(upper_first: bool) -> None:
     below, above = lying(some_part("washer"), 0, 0), lying(some_part("bolt"), 0, 0, z=3)
-    alone, both = drawn([below]), drawn([below, above])
-    assert both.sizes[0] == alone.sizes[0] == np.count_nonzero(alone.owners == 0)
-    assert np.count_nonzero(both.owners == 0) < 0.9 * alone.sizes[0]
-    assert np.count_nonzero(both.owners == 1) == both.sizes[1]
+    alone = np.count_nonzero(drawn([below]).owners == 0)
+    both = drawn([above, below] if upper_first else [below, above])
+    upper, lower = (0, 1) if upper_first else (1, 0)
+    assert both.sizes[lower] == alone
+    assert np.count_nonzero(both.owners == lower) < 0.9 * alone
+    assert np.count_nonzero(both.owners == upper) == both.sizes[upper]
 
 
 @pytest.mark.parametrize("towards", [(1, 0, 1), (-1, 0, 1), (0, 1, 1), (0, -1, 1)])
@@ -166,12 +170,15 @@ def test_that_shadows_fall_away_from_the_light(towards: tuple[float, float, floa
 
 
 @pytest.mark.parametrize("name", sorted(BUILDERS))
-def test_that_every_part_stays_within_its_hull(name: str) -> None:
-    # Pixels are cast only where the hull is: a part that reached beyond would be cut off.
+def test_that_nothing_of_a_part_lies_outside_its_hull_or_its_balls(name: str) -> None:
+    # Rays are cast only where the hull and the pieces' balls are: what reaches beyond would be cut off.
     camera = from_above()
+    everywhere = np.arange(camera.width * camera.height, dtype=np.int32)
     for seed in range(3):
         placed = lying(some_part(name, seed), 0, 0)
-        everywhere = np.arange(camera.width * camera.height, dtype=np.int32)
+        pieces = tuple(replace(piece, ball=None) for piece in placed.part.pieces)
+        whole = replace(placed, part=replace(placed.part, pieces=pieces))
         cast, _start = camera.rays(everywhere, placed.middle)
-        hit = np.isfinite(placed.cast(cast)[0])
-        assert 0 < np.count_nonzero(hit) <= drawn([placed]).sizes[0]
+        distances = whole.cast(cast)[0]
+        np.testing.assert_array_equal(placed.cast(cast)[0], distances)
+        assert np.isin(np.flatnonzero(np.isfinite(distances)), covered(camera, placed.hull)).all()
