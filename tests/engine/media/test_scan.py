@@ -178,12 +178,14 @@ def test_that_listing_costs_little_more_than_asking_the_system(tmp_path: Path) -
         (tmp_path / f"part {part}").mkdir()
         for number in range(10_000):
             (tmp_path / f"part {part}" / f"IMG_{number}.jpg").touch()
-    start = time.perf_counter()
+    start = time.process_time()
     bare = sorted((e.name, e.stat().st_size) for part in os.scandir(tmp_path) for e in os.scandir(part))
-    system = time.perf_counter() - start
-    start = time.perf_counter()
+    system = time.process_time() - start
+    start = time.process_time()
     found = scan_folder(tmp_path)
-    ours = time.perf_counter() - start
-    print(f"100,000 files: scan_folder {ours:.2f} s, scandir, stat and sort alone {system:.2f} s")
+    ours = time.process_time() - start
+    print(
+        f"100,000 files: scan_folder {ours:.2f} s of processor, scandir, stat and sort alone {system:.2f} s"
+    )
     assert len(found) == len(bare) == 100_000
-    assert ours < 5 * system
+    assert ours < 4 * system
