@@ -176,7 +176,7 @@ def test_that_long_windows_paths_get_the_prefix_that_allows_them() -> None:
 def test_that_listing_costs_little_more_than_asking_the_system(tmp_path: Path) -> None:
     for part in range(10):
         (tmp_path / f"part {part}").mkdir()
-        for number in range(10_000):
+        for number in range(2_000):
             (tmp_path / f"part {part}" / f"IMG_{number}.jpg").touch()
     start = time.process_time()
     bare = sorted((e.name, e.stat().st_size) for part in os.scandir(tmp_path) for e in os.scandir(part))
@@ -185,7 +185,7 @@ def test_that_listing_costs_little_more_than_asking_the_system(tmp_path: Path) -
     found = scan_folder(tmp_path)
     ours = time.process_time() - start
     print(
-        f"100,000 files: scan_folder {ours:.2f} s of processor, scandir, stat and sort alone {system:.2f} s"
+        f"20,000 files: scan_folder {ours:.2f} s of processor, scandir, stat and sort alone {system:.2f} s"
     )
-    assert len(found) == len(bare) == 100_000
+    assert len(found) == len(bare) == 20_000
     assert ours < 4 * system
