@@ -184,8 +184,6 @@ def test_that_listing_costs_little_more_than_asking_the_system(tmp_path: Path) -
     start = time.process_time()
     found = scan_folder(tmp_path)
     ours = time.process_time() - start
-    print(
-        f"20,000 files: scan_folder {ours:.2f} s of processor, scandir, stat and sort alone {system:.2f} s"
-    )
+    print(f"20,000 files: scan_folder {ours:.2f} s of processor, scandir, stat and sort alone {system:.2f} s")
     assert len(found) == len(bare) == 20_000
     assert ours < 4 * system
