@@ -59,7 +59,7 @@ def connect_for_writing(path: Path, *, network: bool, create: bool = False) -> s
 
 def connect_for_reading(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
     """A connection that cannot write. `immutable` reads a file that nobody can change, without locks."""
-    connection = _connect(path, "immutable=1" if immutable else "mode=ro")
+    connection = _connect(path, "mode=ro&immutable=1" if immutable else "mode=ro")
     try:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA cache_size = -16000")

@@ -100,6 +100,8 @@ class Backup:
         target = folder / time.strftime("project-%Y%m%d-%H%M%S.db")
         try:
             folder.mkdir(exist_ok=True)
+            for unfinished in folder.glob("*.part"):
+                unfinished.unlink()  # of a program that was killed
             with contextlib.closing(connect_for_reading(self._database)) as connection:
                 made = copy_database(connection, target, stop=self._stop.is_set, check=_check_pages)
         except (OSError, sqlite3.Error) as e:

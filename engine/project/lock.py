@@ -7,6 +7,7 @@ holder was killed. Knows nothing of databases. The only file that differs by pla
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -82,16 +83,15 @@ class FileLock:
         self._marked = True
 
     def release(self) -> None:
-        """Give the lock back; a second call does nothing."""
+        """Give the lock back; a second call does nothing. A failing disk leaves it marked as left open."""
         if self._handle is None:
             return
         handle, self._handle = self._handle, None
-        try:
+        with contextlib.suppress(OSError):
             if not self._marked:
                 _rewrite(handle, "")
             _unlock(handle)
-        finally:
-            os.close(handle)
+        os.close(handle)
 
 
 def _rewrite(handle: int, text: str) -> None:

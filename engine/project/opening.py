@@ -93,6 +93,11 @@ def open_database(folder: Path, *, read_only: bool, data_dir: Path | None) -> Op
     except sqlite3.Error as e:
         lock.release()
         raise told(e, place.database) from e
+    except OSError as e:
+        lock.release()
+        raise ProjectError(
+            f"The project database {place.database} cannot be opened ({e.strerror or e}): check the disk."
+        ) from e
     except BaseException:
         lock.release()
         raise

@@ -12,6 +12,8 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from typing import TypeAlias
 
+import numpy as np
+
 from engine.document.diff import Diff
 from engine.document.masks import Mask, pack, unpack
 from engine.document.records import (
@@ -153,7 +155,16 @@ def _changes(old: _Columns, new: _Columns) -> _Columns:
 
 
 def _stored(values: Iterable[object]) -> list[object]:
-    return [pack(value) if isinstance(value, Mask) else value for value in values]
+    return [_storable(value) for value in values]
+
+
+def _storable(value: object) -> object:
+    match value:
+        case Mask():
+            return pack(value)
+        case np.generic():  # a number of a prediction, which SQLite would take for a blob
+            return value.item()
+    return value
 
 
 def _state_columns(state: ImageState) -> _Columns:
@@ -180,7 +191,9 @@ def _instance_columns(instance: Instance) -> _Columns:
 def _extra(instance: Instance) -> str | None:
     rare: dict[str, object] = {}
     if instance.keypoints:
-        rare["keypoints"] = [(point.x, point.y, point.visibility) for point in instance.keypoints]
+        rare["keypoints"] = [
+            (float(point.x), float(point.y), int(point.visibility)) for point in instance.keypoints
+        ]
     if instance.attributes:
         rare["attributes"] = instance.attributes
     if instance.rings:

@@ -1,0 +1,83 @@
+/* Makes one change of a file fail, or ends the process there: preloaded into a program under test.
+ *
+ * Counts write, pwrite, fsync, fdatasync, ftruncate, rename and unlink on files under a folder named
+ * ".maskwright". `fault_arm(at, kind)` picks the at-th from now on (1 is the next) and what happens:
+ *   1  it fails with EIO, once              2  it and all after it fail with ENOSPC, until disarmed
+ *   3  the process is killed before it      4  it is done by half (a write) or whole, then the process is killed
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+enum { NONE, FAIL_ONCE, FULL, KILL_BEFORE, KILL_WITHIN };
+
+static atomic_int kind, at, seen;
+
+void fault_arm(int new_at, int new_kind) { seen = 0; at = new_at; kind = new_kind; }
+int fault_count(void) { return seen; }
+
+static int is_ours(const char *path) { return strstr(path, "/.maskwright/") != NULL; }
+
+static int is_our_file(int fd) {
+    char link[64], path[PATH_MAX];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length < 0) return 0;
+    path[length] = 0;
+    return is_ours(path);
+}
+
+static void die(void) { kill(getpid(), SIGKILL); for (;;) pause(); }
+
+/* What is to happen to this change: NONE, FAIL_ONCE (errno is set) or KILL_WITHIN. */
+static int fate(int ours) {
+    if (!ours) return NONE;
+    int number = ++seen, what = kind, when = at;
+    if (what == NONE || number < when || (number > when && what != FULL)) return NONE;
+    if (what == KILL_BEFORE) die();
+    if (what == KILL_WITHIN) return KILL_WITHIN;
+    errno = what == FULL ? ENOSPC : EIO;
+    return FAIL_ONCE;
+}
+
+#define FIND(name) do { if (!real_##name) real_##name = dlsym(RTLD_NEXT, #name); } while (0)
+#define SIMPLE(name, parameters, ours, ...)                          \
+    static int (*real_##name) parameters;                            \
+    int name parameters {                                            \
+        FIND(name);                                                  \
+        int what = fate(ours);                                       \
+        if (what == FAIL_ONCE) return -1;                            \
+        int result = real_##name(__VA_ARGS__);                       \
+        if (what == KILL_WITHIN) die();                              \
+        return result;                                               \
+    }
+#define WRITE(name, parameters, full, half)                          \
+    static ssize_t (*real_##name) parameters;                        \
+    ssize_t name parameters {                                        \
+        FIND(name);                                                  \
+        int what = fate(is_our_file(fd));                            \
+        if (what == FAIL_ONCE) return -1;                            \
+        ssize_t written = what == KILL_WITHIN ? real_##name(half) : real_##name(full); \
+        if (what == KILL_WITHIN) die();                              \
+        return written;                                              \
+    }
+#define ARGUMENTS(...) __VA_ARGS__
+
+WRITE(write, (int fd, const void *data, size_t size), ARGUMENTS(fd, data, size), ARGUMENTS(fd, data, size / 2))
+WRITE(pwrite, (int fd, const void *data, size_t size, off_t place), ARGUMENTS(fd, data, size, place),
+      ARGUMENTS(fd, data, size / 2, place))
+WRITE(pwrite64, (int fd, const void *data, size_t size, off64_t place), ARGUMENTS(fd, data, size, place),
+      ARGUMENTS(fd, data, size / 2, place))
+SIMPLE(fsync, (int fd), is_our_file(fd), fd)
+SIMPLE(fdatasync, (int fd), is_our_file(fd), fd)
+SIMPLE(ftruncate, (int fd, off_t size), is_our_file(fd), fd, size)
+SIMPLE(ftruncate64, (int fd, off64_t size), is_our_file(fd), fd, size)
+SIMPLE(unlink, (const char *path), is_ours(path), path)
+SIMPLE(rename, (const char *from, const char *to), is_ours(to), from, to)
