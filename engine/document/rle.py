@@ -232,11 +232,9 @@ def _decompress(data: bytes, total: int) -> Counts:
     place = np.arange(characters.size) - np.repeat(starts, groups)
     values = np.add.reduceat((characters & 0x1F) << (5 * place), starts)
     values -= np.where(characters[ends] & 0x10, np.int64(1) << (5 * groups), 0)
-    if np.abs(values).max() > total:
-        raise ValueError(f"the RLE holds a count outside 0..{total}")
     values[1::2] = np.cumsum(values[1::2])
     values[2::2] = np.cumsum(values[2::2])
-    # As with sums: the first count out of range shows before any later one wraps around.
+    # A difference has 60 bits at most: the first count out of range shows before any later one wraps around.
     if values.min() < 0 or values.max() > total:
         raise ValueError(f"the RLE holds a count outside 0..{total}")
     return _checked_sum(values, total)
