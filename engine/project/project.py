@@ -190,7 +190,8 @@ class Project:
             lambda connection: journal.save(connection, media_id, diff, name=name, source=source, uid=uid),
             edit=Unsaved(media_id, diff),
         )
-        self._hash_soon(media_id)
+        # Afterwards, so that no edit waits for a file to be read.
+        future.add_done_callback(lambda _saved: self._hash_soon(media_id))
         return future
 
     def retry(self) -> Future[None]:
@@ -300,9 +301,10 @@ class Project:
 
     def _hash_soon(self, media_id: int) -> None:
         """Learn the content of what is being labelled, so that it is known again under another name."""
-        if self._writer is not None and not self._closed and media_id not in self._hashing:
+        if not self._closed and media_id not in self._hashing:
             self._hashing.add(media_id)
-            self._hasher.submit(self._hash_quietly, media_id)
+            with contextlib.suppress(RuntimeError):  # closed at this very moment
+                self._hasher.submit(self._hash_quietly, media_id)
 
     def _hash_quietly(self, media_id: int) -> None:
         # The file may be unreadable and the disk may fail; the edit itself says so to its own future.

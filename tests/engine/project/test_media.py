@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,11 @@ def test_that_an_edit_makes_the_content_known_without_being_asked(folder: Path) 
         project.refresh()
         media_id = id_of(project, "a.png")
         project.save(media_id, adding(drawn(project.ensure_class("cell").id)), name="Draw").result()
-    with Project.open(folder) as project:
-        known = {item.path: item.content_hash for item in project.media()}
+        known: dict[str, str] = {"a.png": ""}
+        end = time.monotonic() + 20
+        while not known["a.png"] and time.monotonic() < end:
+            time.sleep(0.005)
+            known = {item.path: item.content_hash for item in project.media()}
     assert known["a.png"] == content_hash(folder / "a.png")
     assert known["b.png"] == ""
 

@@ -87,7 +87,7 @@ class Disk:
 def carry_out(order: Order) -> None:
     """Do the work of one order."""
     if order.network:
-        opening.is_network = lambda _path: True
+        vars(opening)["is_network"] = lambda _path: True
     disk = Disk(order)
     project = disk.tried(lambda: Project.open(Path(order.folder)))
     if project.read_only:
