@@ -13,7 +13,7 @@ import json
 import math
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,8 @@ from engine.train.dataset import Dataset, batch_indices
 from engine.train.evaluate import evaluate_network
 from engine.train.events import Measured, Started, Stepped, Trained, TrainEvent
 from engine.train.losses import Truth, detection_losses, prepare_for_training
-from engine.train.recipe import Recipe
+from engine.train.norm import frozen, statistics, thaw
+from engine.train.recipe import FROM_NOTHING, Recipe
 from engine.train.restart import Restart, read_restart, write_restart
 from engine.train.sizing import Sizes, choose_sizes
 from engine.train.start import freeze, starting_point
@@ -66,7 +67,8 @@ class TrainPlan:
 
     data: what is learned from. held_out: a part of the training data kept to choose the best weights by;
     None where there is too little. base: see `starting_point`. side: short side of a picture; None lets
-    the data decide. notes: for the model card, such as which images were left out.
+    the data decide. recipe: None takes the one that suits the base. notes: for the model card, such as
+    which images were left out.
     """
 
     data: LabelledSet
@@ -74,7 +76,7 @@ class TrainPlan:
     name: str
     budget: Budget
     held_out: LabelledSet | None = None
-    recipe: Recipe = field(default_factory=Recipe)
+    recipe: Recipe | None = None
     seed: int = 0
     device: str = "cpu"
     side: int | None = None
@@ -82,7 +84,8 @@ class TrainPlan:
 
     def identity(self) -> str:
         """Hash of everything that decides the weights, except for how long is trained."""
-        parts = [self.data.fingerprint(), self.base, self.recipe.to_json(), self.seed, self.side]
+        recipe = self.recipe.to_json() if self.recipe else None
+        parts = [self.data.fingerprint(), self.base, recipe, self.seed, self.side]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -121,16 +124,20 @@ class _Run:
             raise TrainingError("There is nothing to learn from: the data holds no image with an instance.")
         use_threads(window=False)
         torch.manual_seed(plan.seed)
-        self.plan, self.recipe, self.store = plan, plan.recipe, store
+        self.plan, self.store = plan, store
         self.device = torch.device(plan.device)
         self.sizes = choose_sizes(plan.data.images, plan.device, side=plan.side)
         self.start = starting_point(plan.base, plan.data.class_names, self.sizes, store)
         self.network = self.start.network
+        self.recipe = plan.recipe or (FROM_NOTHING if self.start.is_fresh else Recipe())
+        if self.start.is_fresh:
+            thaw(self.network)
         prepare_for_training(self.network, self.recipe)
-        freeze(self.network, self.recipe)
+        freeze(self.network, self.recipe, live_norm=self.start.is_fresh)
         self.network.to(self.device, memory_format=torch.channels_last)
         self.data = _dataset(plan.data, self.sizes, self.recipe)
         self.parameters = {n: p for n, p in self.network.named_parameters() if p.requires_grad}
+        self.statistics = statistics(self.network) if self.start.is_fresh else {}
         self.average = {n: p.detach().clone() for n, p in self.parameters.items()}
         self.optimizer = _optimizer(self.parameters, self.recipe)
         self.steps, self.seconds, self.best, self.skipped_in_a_row = 0, 0.0, -1.0, 0
@@ -224,8 +231,15 @@ class _Run:
 
     def averaged_network(self) -> FasterRCNN:
         """A copy of the network with the averaged weights, in evaluation mode."""
-        network = copy.deepcopy(self.network).eval()
+        network = self.saveable()
         network.load_state_dict(self.average, strict=False)
+        return network
+
+    def saveable(self) -> FasterRCNN:
+        """A copy of the network in evaluation mode, its normalisation in the form that is saved."""
+        network = copy.deepcopy(self.network).eval()
+        if self.start.is_fresh:
+            frozen(network)
         return network
 
     def is_time_to_measure(self) -> bool:
@@ -261,7 +275,7 @@ class _Run:
 
     def save_last(self) -> ModelVersion:
         """Save the last step's weights as NAME-last."""
-        return self._save(self.network, self.store.root, f"{self.plan.name}-last", {})
+        return self._save(self.saveable(), self.store.root, f"{self.plan.name}-last", {})
 
     def _save(
         self, network: FasterRCNN, folder: Path, name: str, metrics: Mapping[str, float]
@@ -309,7 +323,7 @@ class _Run:
             self.steps,
             self.seconds,
             self.best,
-            {name: p.detach() for name, p in self.parameters.items()},
+            {name: p.detach() for name, p in self.parameters.items()} | self.statistics,
             self.average,
             momentum,
         )
@@ -327,8 +341,10 @@ class _Run:
             for name, parameter in self.parameters.items():
                 parameter.copy_(restart.weights[name])
                 self.average[name].copy_(restart.average[name])
-        for name, buffer in restart.momentum.items():
-            held = torch.empty_like(self.parameters[name]).copy_(buffer)
+            for name, buffer in self.statistics.items():
+                buffer.copy_(restart.weights[name])
+        for name, velocity in restart.momentum.items():
+            held = torch.empty_like(self.parameters[name]).copy_(velocity)
             self.optimizer.state[self.parameters[name]]["momentum_buffer"] = held
 
 

@@ -52,3 +52,7 @@ class Recipe:
     def to_json(self) -> dict[str, Json]:
         """As a model card stores it."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+
+FROM_NOTHING = Recipe(batch=8, learning_rate=0.02, warmup=100, frozen_stages=0)
+"""For fresh weights: nothing to keep, and enough pictures a step for live BatchNorm."""

@@ -42,6 +42,11 @@ class Start:
     std: RGB
     parent: str | None
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the body holds nothing learned yet."""
+        return self.parent is None
+
 
 def starting_point(base: str, classes: Sequence[str], sizes: Sizes, store: ModelStore) -> Start:
     """The network that `base` stands for, with heads for `classes`.
@@ -123,8 +128,8 @@ def _copy_rows(source: Tensor, target: Tensor, rows: Sequence[tuple[int, int]], 
         target[new * group : (new + 1) * group] = source[old * group : (old + 1) * group]
 
 
-def freeze(network: FasterRCNN, recipe: Recipe) -> None:
-    """Keep the first stages of the body and all BatchNorm as they are.
+def freeze(network: FasterRCNN, recipe: Recipe, *, live_norm: bool) -> None:
+    """Keep the first stages of the body as they are, and all BatchNorm unless it is to live.
 
     Two pictures a step are too few to learn from their statistics, and edges and colours need no
     learning again.
@@ -139,7 +144,7 @@ def freeze(network: FasterRCNN, recipe: Recipe) -> None:
         if name == last:
             break
     for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm2d) and not live_norm:
             module.eval().requires_grad_(False)
 
 
