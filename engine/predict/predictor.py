@@ -23,6 +23,7 @@ from engine.predict import network as stages
 from engine.predict.prepare import fold_batch_norm, set_roi_scales
 from engine.predict.preprocess import resized_shape, to_batch
 from engine.predict.settings import Mode, PredictSettings
+from engine.predict.winograd import use_winograd
 from engine.prediction import Prediction
 
 Image = NDArray[np.uint8]
@@ -74,6 +75,8 @@ class Predictor:
         network.transform.min_size, network.transform.max_size = (self._sides[0],), self._sides[1]
         if not self._reference:
             fold_batch_norm(network)
+        if self._format.winograd:
+            use_winograd(network)
         if self._format.channels_last:
             network.to(memory_format=torch.channels_last)
         return network

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from engine.device import NumberFormat
 from engine.errors import ModelError
 from engine.predict.predictor import Image, Predictor, is_out_of_memory
 from engine.predict.settings import PredictSettings
+from engine.predict.winograd import WinogradConv2d
 from engine.prediction import Prediction
+from engine.refilter import box_iou
 from tests.engine.networks import card_of, lively_network, picture
 
 ARCHITECTURE = "maskrcnn_resnet18_slim_fpn"
@@ -126,3 +129,20 @@ def test_that_the_key_tells_settings_apart() -> None:
     assert PredictSettings().key() == PredictSettings().key()
     assert PredictSettings().key() != PredictSettings(proposals=299).key()
     assert PredictSettings().key() != PredictSettings.reference().key()
+
+
+def test_that_winograd_and_layout_change_the_answers_by_rounding_only() -> None:
+    architecture = "maskrcnn_resnet18_fpn"
+    images = [picture(60, 80, seed) for seed in range(2)]
+    answers = []
+    for quick in (False, True):
+        network = lively_network(architecture, 96, 160)
+        number_format = NumberFormat(False, quick, 1.0, "for the test", winograd=quick)
+        predictor = Predictor(network, card_of(network, architecture), number_format=number_format)
+        used = sum(isinstance(m, WinogradConv2d) for m in predictor._network.modules())
+        assert bool(used) is quick
+        answers.append([predictor.predict([image])[0] for image in images])
+    for plain, fast in zip(*answers, strict=True):
+        np.testing.assert_allclose(fast.scores[:20], plain.scores[:20], atol=1e-2)
+        overlap = box_iou(plain.boxes_xyxy[:20], fast.boxes_xyxy)
+        assert (overlap.max(axis=1) > 0.95).mean() >= 0.9

@@ -23,7 +23,7 @@ def test_that_every_shape_gives_the_plain_convolutions_numbers(
 
 def test_that_only_wide_convolutions_that_fit_are_replaced() -> None:
     network = nn.Sequential(
-        nn.Conv2d(128, 256, 3, padding=1),
+        nn.Conv2d(256, 512, 3, padding=1),
         nn.Sequential(nn.Conv2d(256, 256, 3, padding=1), nn.ReLU()),
         nn.Conv2d(256, 256, 3, stride=2, padding=1),
         nn.Conv2d(256, 256, 1),
