@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -90,6 +90,7 @@ def _pictures(truth: LabelledSet, case: Case, folder: Path) -> LabelledSet:
     for image in truth.images[: case.images]:
         target = folder / image.path.name
         pixels = cv2.imdecode(np.frombuffer(image.path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+        assert pixels is not None
         k = case.blow_up
         size = (image.width * k, image.height * k)
         _, encoded = cv2.imencode(target.suffix, cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC))
@@ -129,7 +130,7 @@ def _torchvision_loop(truth: LabelledSet, version: ModelVersion, side: int) -> t
     ]
 
 
-def _instance(box: Sequence[float], score_: float, rle: dict[str, object], truth: LabelledSet) -> Instance:
+def _instance(box: Sequence[float], score_: float, rle: Mapping[str, object], truth: LabelledSet) -> Instance:
     size = rle["size"]
     assert isinstance(size, list)
     mask = from_rle(rle, height=size[0], width=size[1])

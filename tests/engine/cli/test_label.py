@@ -178,9 +178,7 @@ def test_that_a_file_that_is_no_picture_is_named(folder: Path, capsys: pytest.Ca
     assert "notes.txt: it is not a picture" in capsys.readouterr().err
 
 
-def test_that_limit_and_the_next_run_share_the_work(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_that_limit_and_the_next_run_share_the_work(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert label(folder, "--limit", 2, "--json") == 0
     assert figures(capsys)["labelled"] == 2
     assert label(folder, "--json") == 0
