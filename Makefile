@@ -69,12 +69,14 @@ bench: setup
 samples: setup
 	@$(RUN) -m engine.synth.samples
 
-STARTER_MINUTES ?= 90
+STARTER_MINUTES ?= 18
 starter: setup
-	@$(RUN) -m engine.synth --out out/starter/train --count 600 --seed 0 --split train
-	@$(RUN) -m engine.synth --out out/starter/test --count 60 --seed 500000 --split test
-	@MASKWRIGHT_MODELS=resources/models $(RUN) main.py train out/starter/train/truth.json \
-		--val out/starter/test/truth.json --base maskrcnn_resnet18_slim_fpn --name starter --minutes $(STARTER_MINUTES)
+	@$(RUN) -m engine.synth --out out/starter/train --count 1500 --seed 0 --split train --sizes 320x240,400x300,512x384
+	@$(RUN) -m engine.synth --out out/starter/test --count 200 --seed 100000 --split test --sizes 512x384
+	@MASKWRIGHT_MODELS=out/starter/models $(RUN) main.py train out/starter/train/truth.json \
+		--val out/starter/test/truth.json --base maskrcnn_resnet18_slim_fpn --name starter --side 256 --seed 0 \
+		--minutes $(STARTER_MINUTES)
+	@MASKWRIGHT_MODELS=out/starter/models $(RUN) main.py models export starter --out resources/models --compact
 
 lock: setup
 	@$(RUN) -m uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

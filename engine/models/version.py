@@ -26,17 +26,20 @@ from engine.models.card import (
     read_version,
     sha256_of,
 )
+from engine.models.compact import compacted, restored
 from engine.models.weights import as_floats, fitted, misfit, read_state, skeleton
 
 __all__ = ["ModelCard", "ModelVersion", "load_network", "read_version", "save_version"]
 
 
-def save_version(folder: Path, name: str, network: FasterRCNN, card: ModelCard) -> ModelVersion:
+def save_version(
+    folder: Path, name: str, network: FasterRCNN, card: ModelCard, *, compact: bool = False
+) -> ModelVersion:
     """Save a network as `folder/NAME.safetensors` with its card; an older version of it is replaced.
 
     The card is saved with this name and the file's SHA-256. Whatever happens on the way, the folder
     holds either the old version or the new one, whole. The network is left as it is; its weights are
-    written as float32. Raises ModelError when they are not finite or do not fit the card's spec, or
+    written as float32, or at a quarter of the size with `compact`. Raises ModelError when they are not finite or do not fit the card's spec, or
     when the folder cannot be written.
     """
     weights = folder / (check_name(name) + WEIGHTS_SUFFIX)
@@ -46,6 +49,8 @@ def save_version(folder: Path, name: str, network: FasterRCNN, card: ModelCard) 
     if reason is not None:
         raise ModelError(f"Model {name} does not fit its own card ({card.spec.architecture}): {reason}.")
     state = as_floats(state, shape, weights)
+    if compact:
+        state = compacted(state)
     new_weights, new_card = pending(weights), pending(card_path_of(weights))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -82,7 +87,11 @@ def load_network(version: ModelVersion) -> FasterRCNN:
         raise ModelError(
             f"Model {version.path} was changed or damaged since it was saved; download or train it again."
         )
-    return fitted(read_state(version.path), version.card.spec, version.path)
+    try:
+        state = restored(read_state(version.path))
+    except ValueError as e:
+        raise ModelError(f"Model {version.path} is damaged: {e}; fetch it again.") from e
+    return fitted(state, version.card.spec, version.path)
 
 
 def _flush(path: Path) -> None:
