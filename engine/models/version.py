@@ -39,8 +39,8 @@ def save_version(
 
     The card is saved with this name and the file's SHA-256. Whatever happens on the way, the folder
     holds either the old version or the new one, whole. The network is left as it is; its weights are
-    written as float32, or at a quarter of the size with `compact`. Raises ModelError when they are not finite or do not fit the card's spec, or
-    when the folder cannot be written.
+    written as float32, or at a quarter of the size with `compact`. Raises ModelError when they are not
+    finite or do not fit the card's spec, or when the folder cannot be written.
     """
     weights = folder / (check_name(name) + WEIGHTS_SUFFIX)
     state = {key: tensor.detach().cpu() for key, tensor in network.state_dict().items()}
