@@ -10,12 +10,12 @@ the same across restarts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from engine.document.codec import from_bytes, to_bytes
 from engine.document.diff import Diff, Source
 from engine.document.document import Document, Edit, Step
-from engine.document.records import IMAGE_STATE_ID, ImageState, ReviewState
+from engine.document.rules import without_verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class History:
         diff = from_bytes(past.data, self._document.records)
         if step is Step.UNDO:
             diff = diff.invert()
-        return diff if past.foreign == self._foreign else _without_verdict(diff)
+        return diff if past.foreign == self._foreign else without_verdict(diff)
 
     def _on_edit(self, edit: Edit) -> None:
         if edit.source is not Source.USER:
@@ -91,16 +91,3 @@ class History:
         elif edit.step is Step.DO:
             self._done.append(_Past(edit.name, to_bytes(edit.diff), self._foreign))
             self._undone.clear()
-
-
-def _without_verdict(diff: Diff) -> Diff:
-    """The diff, but that it leaves the review state where it would make the image reviewed."""
-    updated = dict(diff.updated)
-    old, new = updated.pop(IMAGE_STATE_ID, (None, None))
-    if not isinstance(old, ImageState) or not isinstance(new, ImageState):
-        return diff
-    if new.review is ReviewState.REVIEWED:
-        new = replace(new, review=old.review)
-    if new != old:
-        updated[IMAGE_STATE_ID] = (old, new)
-    return Diff(diff.added, updated, diff.removed)

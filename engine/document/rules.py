@@ -98,3 +98,16 @@ def _name(record: Record) -> str:
             return f"The ignore region {record.id}"
         case ImageState():
             return "The image's state"
+
+
+def without_verdict(diff: Diff) -> Diff:
+    """The diff, but that it does not make the image reviewed: where somebody else has changed it since."""
+    updated = dict(diff.updated)
+    old, new = updated.pop(IMAGE_STATE_ID, (None, None))
+    if not isinstance(old, ImageState) or not isinstance(new, ImageState):
+        return diff
+    if new.review is ReviewState.REVIEWED:
+        new = replace(new, review=old.review)
+    if new != old:
+        updated[IMAGE_STATE_ID] = (old, new)
+    return Diff(diff.added, updated, diff.removed)
