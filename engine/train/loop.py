@@ -24,7 +24,7 @@ from torchvision.models.detection import FasterRCNN
 from engine.device import use_threads
 from engine.errors import TrainingError
 from engine.formats.labelled import LabelledSet
-from engine.models.card import WEIGHTS_SUFFIX, Json, ModelCard, ModelVersion, read_version
+from engine.models.card import WEIGHTS_SUFFIX, Json, ModelCard, ModelVersion, check_name, read_version
 from engine.models.store import ModelStore
 from engine.models.version import load_network, save_version
 from engine.predict.preprocess import to_batch
@@ -122,6 +122,7 @@ class _Run:
     def __init__(self, plan: TrainPlan, store: ModelStore) -> None:
         if not plan.data.images or not plan.data.instance_count:
             raise TrainingError("There is nothing to learn from: the data holds no image with an instance.")
+        check_name(plan.name)  # now, not after an hour's training
         use_threads(window=False)
         torch.manual_seed(plan.seed)
         self.plan, self.store = plan, store

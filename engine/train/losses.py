@@ -21,6 +21,7 @@ from torchvision.models.detection._utils import BalancedPositiveNegativeSampler
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
 from torchvision.models.detection.rpn import RegionProposalNetwork, concat_box_prediction_layers
+from torchvision.ops import clip_boxes_to_image
 
 from engine.train.recipe import Recipe
 from engine.train.sample import Sample, ignored_pixels
@@ -112,11 +113,26 @@ def _rpn_losses(
 
 @torch.no_grad()
 def _choose(heads: RoIHeads, proposals: Tensor, truth: Truth, recipe: Recipe) -> Chosen:
-    boxes = torch.cat((proposals, truth.boxes))
+    boxes = torch.cat((proposals, truth.boxes, _near(truth, recipe)))
     (of,), (labels,) = heads.assign_targets_to_proposals([boxes], [truth.boxes], [truth.labels])
     labels[(labels == 0) & _is_ignored(boxes, truth, recipe)] = LEFT_OUT
     (kept,) = heads.subsample([labels])
     return Chosen(boxes[kept], labels[kept], of[kept])
+
+
+def _near(truth: Truth, recipe: Recipe) -> Tensor:
+    """Boxes around the true ones, moved and stretched at random: the RPN's own are not near any yet.
+
+    Until it has learned, two or three boxes a picture would be all that the second stage sees of objects.
+    """
+    count = len(truth.boxes)
+    copies = min(recipe.near_truth, recipe.most_near_truth // max(count, 1))
+    boxes = truth.boxes.repeat(copies, 1)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    moved = boxes + torch.cat((sides, sides), dim=1) * (torch.rand_like(boxes) - 0.5) * 2 * recipe.near_by
+    height, width = truth.sample.shape
+    clipped: Tensor = clip_boxes_to_image(moved, (height, width))
+    return clipped
 
 
 def _is_ignored(boxes: Tensor, truth: Truth, recipe: Recipe) -> Tensor:

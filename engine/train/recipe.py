@@ -34,6 +34,9 @@ class Recipe:
     rois: int = 128
     mask_rois: int = 16
     positive_share: float = 0.25
+    near_truth: int = 8
+    most_near_truth: int = 64
+    near_by: float = 0.15
     scales: tuple[float, float] = (0.75, 1.15)
     mirror: float = 0.5
     colour: float = 0.2

@@ -10,10 +10,11 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from engine.document.records import ReviewState
+from engine.document.records import MediaItem, ReviewState
 from engine.errors import DataError
 from engine.formats.coco import read_coco
 from engine.formats.labelled import LabelledImage, LabelledSet
+from engine.media.image import probe
 from engine.project import Project
 
 LEAST_TO_HOLD_OUT = 200
@@ -25,7 +26,8 @@ HELD_OUT_SHARE = 0.1
 def load_labelled(data: Path, images_dir: Path | None = None) -> LabelledSet:
     """The labelled images of a project folder (the reviewed ones) or a COCO JSON file.
 
-    Raises DataError or ProjectError, naming the place.
+    Images whose file is missing, or holds another picture than was labelled, are left out. Raises
+    DataError, ProjectError or MediaError, naming the place.
     """
     if data.is_dir():
         if images_dir is not None:
@@ -38,24 +40,27 @@ def load_labelled(data: Path, images_dir: Path | None = None) -> LabelledSet:
 
 def _of_project(folder: Path) -> LabelledSet:
     with Project.open(folder, read_only=True) as project:
-        images = []
-        for item in project.media():
-            if item.missing or project.review_state(item.id) is not ReviewState.REVIEWED:
-                continue
-            document = project.load(item.id)
-            images.append(
-                LabelledImage(
-                    project.path_of(item),
-                    item.width,
-                    item.height,
-                    tuple(i for i in document.instances if not i.provenance.is_proposal),
-                    document.ignore_regions,
-                    item.frame,
-                )
-            )
+        changed = project.changed_media()
+        images = tuple(
+            _of_item(project, item)
+            for item in project.media()
+            if not item.missing
+            and item.id not in changed
+            and project.review_state(item.id) is ReviewState.REVIEWED
+        )
         if not images:
             raise DataError(f"No image of {folder} is reviewed yet: review some, or give a COCO file.")
-        return LabelledSet(project.classes(), tuple(images))
+        return LabelledSet(project.classes(), images)
+
+
+def _of_item(project: Project, item: MediaItem) -> LabelledImage:
+    path, document = project.path_of(item), project.load(item.id)
+    width, height = item.width, item.height
+    if not width:  # nobody has read its header yet
+        info = probe(path, item.frame)
+        width, height = info.width, info.height
+    seen = tuple(one for one in document.instances if not one.provenance.is_proposal)
+    return LabelledImage(path, width, height, seen, document.ignore_regions, item.frame)
 
 
 def split(labelled: LabelledSet, share: float, seed: int) -> tuple[LabelledSet, LabelledSet]:

@@ -29,6 +29,8 @@ from engine.train.sizing import Sizes
 DEFAULT_BASE = "maskrcnn_resnet50_fpn"
 """torchvision's COCO weights: fetched on first use."""
 
+MASK_SPREAD = 0.05
+
 RGB = tuple[float, float, float]
 
 
@@ -99,7 +101,7 @@ def _fresh(spec: NetworkSpec) -> FasterRCNN:
     heads = cast(RoIHeads, network.roi_heads)
     last = [(heads.box_predictor.cls_score, 0.01), (heads.box_predictor.bbox_pred, 0.001)]
     if heads.has_mask():
-        last.append((heads.mask_predictor.mask_fcn_logits, 0.001))
+        last.append((heads.mask_predictor.mask_fcn_logits, MASK_SPREAD))
     for layer, spread in last:
         nn.init.normal_(layer.weight, std=spread)
         nn.init.zeros_(layer.bias)

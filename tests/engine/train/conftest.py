@@ -7,13 +7,11 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from engine.train import loop
-
 
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    monkeypatch.setattr(loop, "use_threads", lambda *, window: 1)
+    monkeypatch.setattr("engine.train.loop.use_threads", lambda **_: 1)
     yield
     torch.set_num_threads(before)

@@ -26,7 +26,8 @@ def toy_set(folder: Path, count: int = 4, *, seed: int = 0) -> LabelledSet:
     chance = np.random.default_rng(seed)
     images = []
     for number in range(count):
-        masks = [disc(*chance.integers(20, 40, 2), 14), disc(*chance.integers(60, 78, 2), 14)]
+        (ax, ay), (bx, by) = chance.integers(20, 38, 2), chance.integers(60, 78, 2)
+        masks = [disc(ax, ay, 14), disc(bx, by, 14)]
         pixels = chance.integers(0, 60, (SIDE, SIDE, 3), np.uint8)
         for mask in masks:
             pixels[mask.to_full(SIDE, SIDE)] = (230, 200, 60)

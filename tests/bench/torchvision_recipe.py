@@ -1,0 +1,140 @@
+"""torchvision's detection tutorial as it stands, to be compared with `train` on the same machine.
+
+Their model and their way: full-size masks, the model's own transform, SGD 0.005 with momentum 0.9 and
+weight decay 5e-4, batch 2, a mirror half the time, warm-up over the first epoch's steps, the rate a
+tenth after every third epoch. What is the same as ours: the architecture and its first weights, the
+side, the data, the minutes, and how AP is measured.
+
+    python -m tests.bench.torchvision_recipe train.json --val val.json --base FILE --side 320 --minutes 20
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.models.detection import FasterRCNN
+
+from engine.device import core_count
+from engine.formats.coco import read_coco
+from engine.formats.labelled import LabelledImage, LabelledSet
+from engine.media.image import read_rgb
+from engine.models.backbone import backbone_architecture, load_backbone
+from engine.models.card import ModelCard
+from engine.models.families import body_of, build
+from engine.models.spec import NetworkSpec
+from engine.train.evaluate import evaluate_network
+
+BATCH = 2
+RATE, MOMENTUM, DECAY = 0.005, 0.9, 5e-4
+EPOCHS_A_DROP = 3
+
+Target = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of the recipe. seconds: of its steps alone."""
+
+    steps: int
+    seconds: float
+    metrics: dict[str, float]
+
+
+def tutorial_network(base: Path, spec: NetworkSpec) -> FasterRCNN:
+    """torchvision's Mask R-CNN over the base's weights, three stages of the body trainable."""
+    network = build(spec)
+    load_backbone(network, base)
+    for name, parameter in body_of(network).named_parameters():
+        parameter.requires_grad_(name.startswith(("layer2", "layer3", "layer4")))
+    return network.train()
+
+
+def example(image: LabelledImage, mirror: bool) -> tuple[Tensor, Target]:
+    """A picture as 3 x H x W float in 0..1 and its target with full-size masks."""
+    pixels = torch.from_numpy(read_rgb(image.path)).permute(2, 0, 1).float() / 255
+    masks = [one.mask.to_full(image.height, image.width) for one in image.instances if one.mask]
+    full = torch.from_numpy(np.array(masks, np.uint8).reshape(-1, image.height, image.width))
+    boxes = torch.tensor([one.mask.box_xyxy for one in image.instances if one.mask]).reshape(-1, 4)
+    if mirror:
+        pixels, full = pixels.flip(2), full.flip(2)
+        boxes[:, [0, 2]] = image.width - boxes[:, [2, 0]]
+    return pixels, {"boxes": boxes, "masks": full, "labels": torch.ones(len(boxes), dtype=torch.long)}
+
+
+def batches(data: LabelledSet, chance: np.random.Generator) -> Iterator[tuple[int, list[LabelledImage]]]:
+    """Epoch and pictures of each step, for ever."""
+    epoch = 0
+    while True:
+        order = chance.permutation(len(data.images))
+        for start in range(0, len(order), BATCH):
+            yield epoch, [data.images[i] for i in order[start : start + BATCH]]
+        epoch += 1
+
+
+def train_as_torchvision_does(
+    data: LabelledSet, val: LabelledSet, base: Path, *, side: int, minutes: float, seed: int
+) -> Outcome:
+    """Train a one-class data set for so many minutes and measure it on `val`."""
+    torch.set_num_threads(core_count())
+    torch.manual_seed(seed)
+    spec = NetworkSpec(backbone_architecture(base), 1, min_size=side, max_size=2 * side)
+    network = tutorial_network(base, spec)
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(parameters, lr=RATE, momentum=MOMENTUM, weight_decay=DECAY)
+    chance = np.random.default_rng(seed)
+    warm = min(1000, len(data.images) // BATCH - 1)
+    begun, step = time.perf_counter(), 0
+    for epoch, images in batches(data, chance):
+        if time.perf_counter() - begun >= 60 * minutes:
+            break
+        rate = RATE * 0.1 ** (epoch // EPOCHS_A_DROP) * min(1.0, 0.001 + step / warm)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        pictures, targets = zip(*(example(i, chance.random() < 0.5) for i in images), strict=True)
+        losses = network(list(pictures), list(targets))
+        loss = torch.stack(list(losses.values())).sum()
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+        step += 1
+        if step % 20 == 0:
+            print(f"step {step}, {time.perf_counter() - begun:.0f} s, loss {loss.item():.3f}", flush=True)
+    seconds = time.perf_counter() - begun
+    card = ModelCard("tutorial", spec, val.class_names)
+    metrics = evaluate_network(network.eval(), card, val, "cpu").scores.metrics
+    return Outcome(step, seconds, dict(metrics))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--val", type=Path, required=True)
+    parser.add_argument("--base", type=Path, required=True)
+    parser.add_argument("--side", type=int, default=320)
+    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    outcome = train_as_torchvision_does(
+        read_coco(given.data),
+        read_coco(given.val),
+        given.base,
+        side=given.side,
+        minutes=given.minutes,
+        seed=given.seed,
+    )
+    metrics = {name: round(value, 4) for name, value in outcome.metrics.items()}
+    print(json.dumps({"steps": outcome.steps, "seconds": round(outcome.seconds, 1), "metrics": metrics}))
+
+
+if __name__ == "__main__":
+    main()
