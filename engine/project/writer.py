@@ -8,6 +8,7 @@ transactions and their failures; what the jobs write is their own affair.
 from __future__ import annotations
 
 import contextlib
+import logging
 import sqlite3
 import threading
 from collections import deque
@@ -23,6 +24,8 @@ from engine.project.connect import is_damage, told
 
 T = TypeVar("T")
 Connect: TypeAlias = Callable[[], sqlite3.Connection]
+
+_log = logging.getLogger(__name__)
 
 _GROUP = 64  # jobs that may share a commit: bounds how long the first one waits
 _OF_THE_JOB = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.InterfaceError)
@@ -145,8 +148,11 @@ class Writer:
             return
         with self._wake:
             done, self._running = self._running, []
-            outcomes = outcomes[len(self._refused) :]
+            late, outcomes = outcomes[: len(self._refused)], outcomes[len(self._refused) :]
             self._refused = []
+        for outcome in late:
+            if outcome.error is not None:  # its future has failed already, for the disk
+                _log.error("an edit kept since the disk refused it was wrong itself: %s", outcome.error)
         for job, outcome in zip(done, outcomes, strict=True):
             if outcome.error is not None:
                 job.future.set_exception(outcome.error)

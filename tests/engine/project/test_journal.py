@@ -277,6 +277,17 @@ def test_that_batches_are_undone_in_any_order(
     assert project.prediction_key(media_id) is None
 
 
+def test_that_undoing_a_batch_in_the_middle_leaves_the_newest_proposals_alone(
+    project: Project, cell: ClassDef, media_id: int
+) -> None:
+    newest = proposal(cell.id)
+    for batch_id, found in (("1", proposal(cell.id)), ("2", proposal(cell.id)), ("3", newest)):
+        project.put_proposals(media_id, [found], key=batch_id, batch_id=batch_id)
+    project.undo_batch("2")
+    assert project.load(media_id).instances == (newest,)
+    assert project.prediction_key(media_id) == "3"
+
+
 def test_that_a_batch_of_many_images_is_undone_whole(tmp_path: Path) -> None:
     for number in range(230):
         (tmp_path / f"{number}.png").touch()

@@ -186,6 +186,8 @@ def test_that_an_edit_whose_commit_was_reported_as_failed_is_written_once(
     with pytest.raises(ProjectError):
         project.save(media_id, adding(found), name="Draw").result()
     project.retry().result()
+    with project._reading() as connection:
+        assert connection.execute("SELECT count(*) FROM op").fetchone()[0] == 1
     assert project.undo(media_id) is not None
     assert project.undo(media_id) is None
 
