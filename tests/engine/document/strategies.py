@@ -23,8 +23,8 @@ from engine.document.records import (
     ReviewState,
 )
 
-often = settings(max_examples=100, deadline=None)
-seldom = settings(max_examples=40, deadline=None)
+often = settings(max_examples=80, deadline=None)
+seldom = settings(max_examples=25, deadline=None)
 
 IDS = (1, 2, 3, 4)
 SIDE = 9

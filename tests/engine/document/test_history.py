@@ -212,16 +212,16 @@ def test_that_a_closed_history_remembers_nothing_new() -> None:
     assert history.undo_name is None
 
 
-def test_that_a_thousand_strokes_on_a_large_mask_are_remembered_in_little_memory() -> None:
+def test_that_hundreds_of_strokes_on_a_large_mask_are_remembered_in_little_memory() -> None:
     start = Mask.from_full(np.random.default_rng(0).random((300, 400)) < 0.5)
     document = Document({1: replace(PROPOSAL, mask=start, box_xyxy=None, provenance=Provenance.DRAWN)})
     history = History(document)
     mask = start
-    for n in range(1000):
-        mask = paint_disc(mask, 10 + n % 380, 20 + n // 4, 3.0, height=300, width=400)
+    for n in range(300):
+        mask = paint_disc(mask, 10 + n % 380, 20 + n % 260, 3.0, height=300, width=400)
         with document.edit("Brush"):
             document.replace(replace(document.instance(1), mask=mask))
-    assert history.size_bytes < 1000 * 400
+    assert history.size_bytes < 300 * 400
     while history.undo():
         pass
     assert document.instance(1).mask == start
