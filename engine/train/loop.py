@@ -44,6 +44,7 @@ MEASUREMENTS = 8
 """How often a run is measured on the images it holds out, the end included."""
 
 LONGEST_AVERAGE = 0.998
+MOST_SKIPPED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,6 @@ class TrainPlan:
     device: str = "cpu"
     side: int | None = None
     notes: tuple[tuple[str, Json], ...] = ()
-
-    def identity(self) -> str:
-        """Hash of everything that decides the weights, except for how long is trained."""
-        recipe = self.recipe.to_json() if self.recipe else None
-        parts = [self.data.fingerprint(), self.base, recipe, self.seed, self.side]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def train(plan: TrainPlan, store: ModelStore, *, resume: bool = False) -> Generator[TrainEvent, None, None]:
@@ -143,6 +138,13 @@ class _Run:
         self.optimizer = _optimizer(self.parameters, self.recipe)
         self.steps, self.seconds, self.best, self.skipped_in_a_row = 0, 0.0, -1.0, 0
         self.measured_at, self.saved_at = 0.0, 0.0
+        self.fingerprint = plan.data.fingerprint()
+
+    def identity(self) -> str:
+        """Hash of everything that decides the weights, except for how long is trained."""
+        plan = self.plan
+        parts = [self.fingerprint, plan.base, self.start.parent, self.recipe.to_json(), plan.seed, plan.side]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     @property
     def folder(self) -> Path:
@@ -187,10 +189,10 @@ class _Run:
             self.optimizer.step()
             self._average_in()
         self.skipped_in_a_row = self.skipped_in_a_row + 1 if skipped else 0
-        if self.skipped_in_a_row > 20:
+        if self.skipped_in_a_row > MOST_SKIPPED:
             raise TrainingError(
-                "The loss has not been a finite number for 20 steps: the base's weights do not suit the "
-                "data; train from another --base."
+                f"The loss has not been a finite number for {MOST_SKIPPED} steps: the base's weights do not "
+                "suit the data; train from another --base."
             )
         self.steps += 1
         self.seconds += time.perf_counter() - begun
@@ -256,7 +258,7 @@ class _Run:
         metrics = evaluate_network(
             copy.deepcopy(network), self._card(self.plan.name, {}), self.plan.held_out, str(self.device)
         ).scores.metrics
-        score = metrics.get("mask_ap", metrics["box_ap"])
+        score = metrics.get("mask_ap", metrics.get("box_ap", 0.0))
         is_best = score > self.best
         if is_best:
             self.best = score
@@ -303,7 +305,7 @@ class _Run:
             std=self.start.std,
             parent=self.start.parent,
             training=training,
-            data_fingerprint=self.plan.data.fingerprint(),
+            data_fingerprint=self.fingerprint,
             metrics=metrics,
         )
 
@@ -314,24 +316,19 @@ class _Run:
     def restart(self) -> Restart:
         """The state as it is now."""
         self.saved_at = self.seconds
-        momentum = {
-            name: self.optimizer.state[p]["momentum_buffer"]
-            for name, p in self.parameters.items()
-            if self.optimizer.state[p].get("momentum_buffer") is not None
-        }
         return Restart(
-            self.plan.identity(),
+            self.identity(),
             self.steps,
             self.seconds,
             self.best,
             {name: p.detach() for name, p in self.parameters.items()} | self.statistics,
             self.average,
-            momentum,
+            self.optimizer.state_dict(),
         )
 
     def restore(self, restart: Restart) -> None:
         """Go on from there. Raises TrainingError where it was another run."""
-        if restart.identity != self.plan.identity():
+        if restart.identity != self.identity():
             raise TrainingError(
                 f"{self.restart_file} is of a training with other data, base, seed or settings: give the "
                 "same again, or train without --resume."
@@ -344,9 +341,7 @@ class _Run:
                 self.average[name].copy_(restart.average[name])
             for name, buffer in self.statistics.items():
                 buffer.copy_(restart.weights[name])
-        for name, velocity in restart.momentum.items():
-            held = torch.empty_like(self.parameters[name]).copy_(velocity)
-            self.optimizer.state[self.parameters[name]]["momentum_buffer"] = held
+        self.optimizer.load_state_dict(restart.optimizer)
 
 
 def _dataset(data: LabelledSet, sizes: Sizes, recipe: Recipe) -> Dataset:

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,8 +35,8 @@ class Restart:
     """The state between two steps.
 
     identity: of data, classes, base, recipe and seed; a run is only resumed as what it was. step and
-    seconds: done so far. best: the best metric yet, negative before the first. weights, average,
-    momentum: by parameter name.
+    seconds: done so far. best: the best metric yet, negative before the first. weights, average: by
+    name. optimizer: the optimizer's own state, as its `state_dict` gives it.
     """
 
     identity: str
@@ -44,14 +45,14 @@ class Restart:
     best: float
     weights: Mapping[str, Tensor]
     average: Mapping[str, Tensor]
-    momentum: Mapping[str, Tensor]
+    optimizer: dict[str, Any]
 
 
 def write_restart(file: Path, restart: Restart) -> None:
     """Replace the restart file. Raises TrainingError where it cannot be written."""
     part = file.with_name(file.name + ".new")
     content = {name: getattr(restart, name) for name in Restart.__slots__}
-    content |= {name: dict(content[name]) for name in ("weights", "average", "momentum")}
+    content |= {name: dict(content[name]) for name in ("weights", "average")}
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as stream:
