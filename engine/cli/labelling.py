@@ -105,6 +105,8 @@ def check_model(name: str, classes: tuple[str, ...] | None) -> None:
 
 def run(request: LabelFolder, report: Report) -> None:
     """Carry out one folder's labelling with a progress display. Raises MaskwrightError if it cannot start."""
+    # As the project itself says it, so that its images are found below it.
+    request = replace(request, folder=request.folder.resolve())
     report.requests.append(request)
     display: Progress | None = None
     events = run_to_end(request)

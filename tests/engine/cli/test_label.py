@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -234,3 +235,15 @@ def test_that_the_batch_can_be_undone_as_one(folder: Path) -> None:
         (batch,) = project.batches()
         assert project.undo_batch(batch.id) == 3
         assert all(not project.load(item.id).instances for item in project.media())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+def test_that_a_folder_named_by_a_relative_link_is_labelled_too(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "link").symlink_to(folder, target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+    assert label("link", "--overlays", "seen", "--out", "labels.json", "--limit", 1) == 0
+    assert len(list((tmp_path / "seen").rglob("*.jpg"))) == 1
+    (image,) = json.loads((tmp_path / "labels.json").read_text(encoding="utf-8"))["images"]
+    assert image["file_name"] == "a.png"
