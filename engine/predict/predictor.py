@@ -7,7 +7,6 @@ it for good, so the network handed in is not to be used elsewhere.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -31,13 +30,6 @@ Image = NDArray[np.uint8]
 
 SMALLER_SIDES = (0.75, 0.5)
 """What a picture that does not fit in memory is shrunk to, before it is tried on the CPU."""
-
-
-class Detector(Protocol):
-    """Anything that proposes instances on pictures."""
-
-    def predict_each(self, images: Sequence[Image]) -> list[Prediction | ModelError]:
-        """One answer a picture, in order; a picture that failed does not end the others."""
 
 
 class Predictor:

@@ -16,23 +16,9 @@ from engine.document.diff import Source
 from engine.document.document import Edit
 from engine.document.masks import Mask
 from engine.document.records import ImageState, Instance, Provenance, ReviewState, new_id
-from engine.models.version import save_version
 from engine.project import Project
 from main import main
-from tests.engine.networks import CLASSES, card_of, lively_network, picture
-
-ARCHITECTURE = "maskrcnn_resnet18_slim_fpn"
-
-
-@pytest.fixture(scope="session")
-def toy_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with two models of random weights, `toy` and `other`."""
-    root = tmp_path_factory.mktemp("models")
-    for name, scale in (("toy", 1.0), ("other", 2.0)):
-        network = lively_network(ARCHITECTURE, 96, 160)
-        network.roi_heads.box_predictor.cls_score.weight.data *= scale
-        save_version(root, name, network, replace(card_of(network, ARCHITECTURE), name=name))
-    return root
+from tests.engine.networks import CLASSES, picture
 
 
 @pytest.fixture

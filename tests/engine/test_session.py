@@ -1,0 +1,103 @@
+"""The engine's front door with a real model: a prompt does not wait for a batch, every order ends once."""
+
+from __future__ import annotations
+
+import queue
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import pytest
+
+from engine.messages import (
+    Canceled,
+    Event,
+    Failed,
+    Finished,
+    ImageLabelled,
+    LabelFolder,
+    ModelChoice,
+    Predicted,
+    PredictImage,
+    Priority,
+)
+from engine.session import Session
+from tests.engine.networks import picture
+
+IMAGES = 6
+
+
+@pytest.fixture
+def folder(tmp_path: Path, toy_models: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MASKWRIGHT_MODELS", str(toy_models))
+    for n in range(IMAGES):
+        _, encoded = cv2.imencode(".png", picture(64, 96, n))
+        (tmp_path / f"{n}.png").write_bytes(encoded.tobytes())
+    return tmp_path
+
+
+def endings(events: queue.SimpleQueue[Event], orders: int) -> Iterator[Event]:
+    """Every event until so many orders have ended."""
+    while orders:
+        event = events.get(timeout=120)
+        orders -= isinstance(event, (Finished, Failed, Canceled))
+        yield event
+
+
+def test_that_a_shown_image_is_predicted_before_the_batch_goes_on(folder: Path) -> None:
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    choice = ModelChoice("toy", device="cpu")
+    with Session(events.put, window=True) as session:
+        batch = session.submit(LabelFolder(folder, choice))
+        while not isinstance(events.get(timeout=120), ImageLabelled):
+            pass
+        shown = session.submit(PredictImage(folder / "3.png", 0, choice, generation=7), Priority.SHOWN)
+        seen = list(endings(events, 2))
+    orders = [event.order for event in seen if isinstance(event, Finished)]
+    assert orders == [shown, batch]
+    (answer,) = (event for event in seen if isinstance(event, Predicted))
+    assert answer.generation == 7
+    assert (answer.prediction.width, answer.prediction.height) == (96, 64)
+    assert events.empty()
+
+
+def test_that_a_batch_that_is_canceled_keeps_what_it_finished(folder: Path) -> None:
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    with Session(events.put, window=True) as session:
+        batch = session.submit(LabelFolder(folder, ModelChoice("toy", device="cpu")))
+        while not isinstance(events.get(timeout=120), ImageLabelled):
+            pass
+        session.cancel(batch)
+        assert list(endings(events, 1))[-1] == Canceled(batch)
+        again = session.submit(LabelFolder(folder, ModelChoice("toy", device="cpu")))
+        ending = list(endings(events, 1))[-1]
+    assert isinstance(ending, Finished)
+    assert ending.order == again
+    assert ending.summary["up_to_date"] != 0
+    assert ending.summary["labelled"] != 0
+
+
+def test_that_an_order_for_a_model_that_is_not_there_fails_with_a_sentence(folder: Path) -> None:
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    with Session(events.put, window=True) as session:
+        session.submit(LabelFolder(folder, ModelChoice("nothing")))
+        (ending,) = endings(events, 1)
+    assert isinstance(ending, Failed)
+    assert "No model is called 'nothing'" in ending.message
+
+
+def test_that_closing_a_session_ends_what_it_was_doing(folder: Path) -> None:
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    with Session(events.put, window=True) as session:
+        session.submit(LabelFolder(folder, ModelChoice("toy", device="cpu")))
+    last = None
+    while not events.empty():
+        last = events.get()
+    assert isinstance(last, (Canceled, Finished))
+
+
+def test_that_importing_the_session_needs_no_torch() -> None:
+    code = "import sys, engine.session; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
