@@ -54,12 +54,13 @@ def a_mask() -> np.ndarray:
 def test_that_compressed_and_uncompressed_rle_are_the_same_pixels(tmp_path: Path) -> None:
     full = a_mask()
     packed = coco_mask.encode(np.asfortranarray(full, np.uint8))
-    compressed = {"size": [HEIGHT, WIDTH], "counts": packed["counts"].decode("ascii")}
+    counts = packed["counts"]
+    assert isinstance(counts, bytes)
+    compressed = {"size": [HEIGHT, WIDTH], "counts": counts.decode("ascii")}
     flat = full.T.reshape(-1)
     edges = np.flatnonzero(np.diff(np.concatenate(([0], flat.view(np.int8), [0]))))
-    counts = np.diff(np.concatenate(([0], edges, [flat.size])))
-    counts = counts[:-1] if counts[-1] == 0 else counts
-    plain = {"size": [HEIGHT, WIDTH], "counts": counts.tolist()}
+    runs = np.diff(np.concatenate(([0], edges, [flat.size])))
+    plain = {"size": [HEIGHT, WIDTH], "counts": runs.tolist()}
     for rle in (compressed, plain):
         mask = only(written(tmp_path, content(segmentation=rle))).mask
         assert mask is not None
@@ -68,7 +69,7 @@ def test_that_compressed_and_uncompressed_rle_are_the_same_pixels(tmp_path: Path
 
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # pycocotools' own, under NumPy 2
 def test_that_polygons_become_the_pixels_of_the_coco_api_and_are_kept(tmp_path: Path) -> None:
-    rings = [[2.5, 3.0, 14.2, 3.0, 10.0, 15.5], [20, 4, 28, 4, 28, 9, 20, 9]]
+    rings: Any = [[2.5, 3.0, 14.2, 3.0, 10.0, 15.5], [20, 4, 28, 4, 28, 9, 20, 9]]
     instance = only(written(tmp_path, content(segmentation=rings)))
     theirs = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(rings, HEIGHT, WIDTH)))
     assert instance.mask is not None
@@ -84,8 +85,9 @@ def test_that_a_crowd_becomes_an_ignore_region(tmp_path: Path) -> None:
 
 
 def test_that_an_annotation_without_segmentation_keeps_its_box(tmp_path: Path) -> None:
-    for missing in ({}, {"segmentation": []}, {"segmentation": None}):
-        instance = only(written(tmp_path, content(**missing)))
+    without: list[dict[str, Any]] = [{}, {"segmentation": []}, {"segmentation": None}]
+    for change in without:
+        instance = only(written(tmp_path, content(**change)))
         assert instance.mask is None
         assert instance.box_xyxy == (2.0, 2.0, 7.0, 7.0)
 
