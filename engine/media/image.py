@@ -5,6 +5,7 @@ orientation; the format modules know the rest. Picture files are only ever read.
 """
 
 import contextlib
+import math
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -110,7 +111,7 @@ def read_rgb(path: Path, frame: int = 0, *, max_pixels: int = MAX_PIXELS) -> Rgb
         if pixels > max_pixels:
             raise UnreadableError(
                 f"it has {picture.width} x {picture.height} pixels, more than the {max_pixels:,} allowed; "
-                f"allow it with max_pixels={pixels} if there is memory for it"
+                f"if there is memory for it, allow it with --max-megapixels {math.ceil(pixels / 1e6)}"
             )
         return _upright(picture.decode(), picture.orientation)
 
