@@ -63,6 +63,7 @@ def test_that_every_picture_gets_proposals_and_a_second_run_does_nothing(
     assert (second["labelled"], second["up_to_date"]) == (0, 3)
 
 
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # pycocotools' own, under NumPy 2
 def test_that_the_coco_file_holds_the_projects_masks_to_the_pixel(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "labels.json"
     assert label(folder, "--out", out, "--threshold", "0.3") == 0
