@@ -14,21 +14,37 @@ from numpy.typing import NDArray
 
 from engine.predict.preprocess import resized_shape
 from engine.train.recipe import Recipe
-from engine.train.sample import Sample, mirrored, resized
+from engine.train.sample import Sample, cut, mirrored, resized
+from engine.train.sizing import Sizes
 
 
-def augmented(
-    sample: Sample, chance: np.random.Generator, recipe: Recipe, *, min_size: int, max_size: int
-) -> Sample:
-    """The sample at a size drawn from the recipe's scales, perhaps mirrored, in other light."""
+def augmented(sample: Sample, chance: np.random.Generator, recipe: Recipe, sizes: Sizes) -> Sample:
+    """The sample at a size drawn from the recipe's scales, perhaps mirrored, in other light.
+
+    Where the sizes name a window, what comes back is a part of the picture no larger than that.
+    """
     share = chance.uniform(*recipe.scales)
-    height, width = resized_shape(*sample.shape, round(min_size * share), round(max_size * share))
-    sample = resized(sample, height, width)
+    sides = round(sizes.min_size * share), round(sizes.max_size * share)
+    sample = resized(sample, *resized_shape(*sample.shape, *sides))
+    if sizes.window is not None:
+        sample = windowed(sample, chance, recipe, sizes.window)
     if chance.random() < recipe.mirror:
         sample = mirrored(sample)
     if recipe.colour:
         sample = replace(sample, image=relit(sample.image, chance, recipe.colour))
     return sample
+
+
+def windowed(sample: Sample, chance: np.random.Generator, recipe: Recipe, side: int) -> Sample:
+    """A window of the sample, mostly one that holds the middle of an object drawn at random."""
+    height, width = sample.shape
+    h, w = min(side, height), min(side, width)
+    x, y = chance.integers(0, width - w + 1), chance.integers(0, height - h + 1)
+    if len(sample.boxes_xyxy) and chance.random() < recipe.window_on_object:
+        x0, y0, x1, y1 = sample.boxes_xyxy[chance.integers(len(sample.boxes_xyxy))]
+        x = np.clip((x0 + x1) / 2 - chance.uniform(0, w), 0, width - w)
+        y = np.clip((y0 + y1) / 2 - chance.uniform(0, h), 0, height - h)
+    return cut(sample, int(x), int(y), w, h)
 
 
 def relit(image: NDArray[np.uint8], chance: np.random.Generator, strength: float) -> NDArray[np.uint8]:

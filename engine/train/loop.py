@@ -203,20 +203,13 @@ class _Run:
         """The pictures of this step, which follow from the seed and its number alone."""
         plan, recipe = self.plan, self.recipe
         torch.manual_seed(hash((plan.seed, self.steps)) & 0x7FFFFFFF)
-        samples = []
-        for place, index in enumerate(
-            batch_indices(self.data, recipe.batch, seed=plan.seed, step=self.steps)
-        ):
-            chance = np.random.default_rng([plan.seed, self.steps, place])
-            samples.append(
-                augmented(
-                    self.data[index],
-                    chance,
-                    recipe,
-                    min_size=self.sizes.min_size,
-                    max_size=self.sizes.max_size,
-                )
+        indices = batch_indices(self.data, recipe.batch, seed=plan.seed, step=self.steps)
+        samples = [
+            augmented(
+                self.data[index], np.random.default_rng([plan.seed, self.steps, place]), recipe, self.sizes
             )
+            for place, index in enumerate(indices)
+        ]
         batch = to_batch(
             [s.image for s in samples],
             [s.shape for s in samples],

@@ -38,6 +38,7 @@ class Recipe:
     most_near_truth: int = 64
     near_by: float = 0.15
     scales: tuple[float, float] = (0.75, 1.15)
+    window_on_object: float = 0.75
     mirror: float = 0.5
     colour: float = 0.2
     ignored_share: float = 0.5

@@ -6,6 +6,7 @@ ten-pixel nuclei and of people that fill the height need different ones. Numbers
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,29 +27,44 @@ LONGEST = 2.0
 
 ANCHORS = (8, 16, 32)
 
+OBJECTS_ACROSS = 4.0
+WORTH_A_WINDOW = 0.75
+"""A window is at least so many large objects wide, and not used where it saves less than about half."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Sides of the resized picture and of the smallest anchor, in pixels of it."""
+    """Sides of the resized picture and of the smallest anchor, in pixels of it.
+
+    window: side of the part of it that a training step looks at; None for all of it.
+    """
 
     min_size: int
     max_size: int
     anchor_base: int
+    window: int | None = None
 
 
 def choose_sizes(images: Sequence[LabelledImage], device: str, *, side: int | None = None) -> Sizes:
     """Sizes that fit the objects of these images. `side` fixes the short side."""
     shares = object_shares(images)
     short = float(np.median([min(i.width, i.height) for i in images])) if images else 640.0
+    kind = device.partition(":")[0]
+    least, most = LEAST_SIDE[kind], MOST_SIDE[kind]
     if side is None:
         wanted = SMALL_OBJECT / float(np.quantile(shares, 0.25)) if len(shares) else 0.0
-        kind = device.partition(":")[0]
-        least, most = LEAST_SIDE[kind], MOST_SIDE[kind]
         side = round(min(max(wanted, least), most, max(MOST_ENLARGED * short, least)) / 32) * 32
     smallest = float(np.quantile(shares, 0.1)) * side if len(shares) else 32.0
     # An anchor a quarter larger than an object still overlaps it well.
     fitting = [base for base in ANCHORS if base <= 1.25 * smallest]
-    return Sizes(side, round(LONGEST * side), max(fitting, default=ANCHORS[0]))
+    large = float(np.quantile(shares, 0.95)) * side if len(shares) else float(side)
+    window = max(least, 32 * math.ceil(OBJECTS_ACROSS * large / 32))
+    return Sizes(
+        side,
+        round(LONGEST * side),
+        max(fitting, default=ANCHORS[0]),
+        window if window <= WORTH_A_WINDOW * side else None,
+    )
 
 
 def object_shares(images: Sequence[LabelledImage]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -17,7 +17,8 @@ from engine.formats.labelled import LabelledImage, LabelledSet
 from engine.train.augment import augmented
 from engine.train.dataset import Dataset, batch_indices, sample_of
 from engine.train.recipe import Recipe
-from engine.train.sizing import choose_sizes
+from engine.train.sample import Crop, Sample, cut
+from engine.train.sizing import Sizes, choose_sizes
 from engine.train.sources import check_apart, hold_out, load_labelled, split, write_split
 from tests.engine.train.toy import DISC, SIDE, disc, toy_set
 
@@ -99,16 +100,15 @@ def test_that_like_shapes_share_a_batch() -> None:
 
 def test_that_augmentation_keeps_truth_and_pixels_together(tmp_path: Path) -> None:
     sample = a_dataset(toy_set(tmp_path, 1))[0]
-    sizes = set()
+    seen = set()
     for seed in range(8):
-        other = augmented(
-            sample, np.random.default_rng(seed), Recipe(scales=(0.5, 2.0)), min_size=96, max_size=192
-        )
-        sizes.add(other.shape)
+        recipe, sizes = Recipe(scales=(0.5, 2.0)), Sizes(96, 192, 16)
+        other = augmented(sample, np.random.default_rng(seed), recipe, sizes)
+        seen.add(other.shape)
         for x0, y0, x1, y1 in other.boxes_xyxy:
             middle = other.image[int((y0 + y1) / 2), int((x0 + x1) / 2)]
             assert middle[0] > 120 > middle[2]  # the disc's colour, not the dark ground's
-    assert len(sizes) > 4
+    assert len(seen) > 4
 
 
 def test_that_small_objects_get_a_larger_side_and_smaller_anchors() -> None:
@@ -119,6 +119,57 @@ def test_that_small_objects_get_a_larger_side_and_smaller_anchors() -> None:
     assert small.min_size > large.min_size
     assert small.anchor_base < large.anchor_base
     assert choose_sizes(nuclei.images, "cpu", side=320).min_size == 320
+
+
+def test_that_steps_look_at_windows_where_objects_are_small() -> None:
+    people = LabelledSet((DISC,), (sized(500, 400, 150),))
+    nuclei = LabelledSet((DISC,), (sized(256, 256, 12),))
+    assert choose_sizes(people.images, "cpu").window is None
+    assert choose_sizes(nuclei.images, "cpu").window == 256
+
+
+def test_that_a_window_shows_no_more_than_it_holds(tmp_path: Path) -> None:
+    sample = a_dataset(toy_set(tmp_path, 1))[0]
+    recipe, sizes = Recipe(window_on_object=0.0), Sizes(96, 192, 16, window=40)
+    counts = set()
+    for seed in range(20):
+        other = augmented(sample, np.random.default_rng(seed), recipe, sizes)
+        assert other.shape == (40, 40)
+        counts.add(len(other.labels))
+        for box, crop in zip(other.boxes_xyxy, other.crops, strict=True):
+            assert box.min() >= 0
+            assert box.max() <= 40
+            assert crop is not None
+            bright = other.image[:, :, 0] > 120
+            x0, y0, x1, y1 = (int(v) for v in box.round())
+            assert bright[y0:y1, x0:x1].mean() > 0.5
+    assert counts >= {0, 1}
+
+
+def test_that_a_window_cuts_masks_as_it_cuts_pixels() -> None:
+    chance = np.random.default_rng(2)
+    full = chance.random((60, 80)) > 0.6
+    mask = Mask.from_full(full)
+    crop = Crop(mask.bitmap.view(np.uint8), mask.box_xyxy)
+    sample = Sample(
+        np.repeat(full[:, :, None], 3, axis=2).astype(np.uint8),
+        np.array([crop.box_xyxy], np.float32),
+        np.ones(1, np.int64),
+        (crop,),
+    )
+    part = cut(sample, 13, 7, 30, 41)
+    seen = Mask.from_full(part.image[:, :, 0] > 0)
+    assert part.crops[0] is not None
+    assert np.array_equal(part.crops[0].bitmap.astype(np.bool_), seen.bitmap)
+    assert tuple(part.boxes_xyxy[0]) == part.crops[0].box_xyxy == seen.box_xyxy
+    empty = dataclasses.replace(sample, crops=(Crop(np.ones((5, 5), np.uint8), (0.0, 0.0, 5.0, 5.0)),))
+    assert cut(empty, 20, 20, 30, 30).labels.tolist() == []
+    assert cut(empty, 20, 20, 30, 30).ignore == ()
+    sliver = cut(empty, 4, 4, 30, 30)
+    assert (sliver.labels.tolist(), len(sliver.ignore)) == (
+        [],
+        1,
+    )  # a pixel of 25: nobody's, and not background
 
 
 def sized(width: int, height: int, side: int) -> LabelledImage:
