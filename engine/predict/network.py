@@ -27,11 +27,13 @@ ROIS_AT_ONCE = 64
 class Features:
     """What the backbone says of a batch.
 
-    levels: P2..P6 by torchvision's names "0".."3", "pool". padded: height and width of the batch.
-    shapes: height and width of each resized picture inside it.
+    levels: P2..P6 by torchvision's names "0".."3", "pool". pooled: the same, contiguous, for RoIAlign,
+    which would copy them anew at every call. padded: height and width of the batch. shapes: height and
+    width of each resized picture inside it.
     """
 
     levels: dict[str, Tensor]
+    pooled: dict[str, Tensor]
     padded: tuple[int, int]
     shapes: list[tuple[int, int]]
 
@@ -48,7 +50,9 @@ class Detections:
 def features(network: FasterRCNN, batch: Tensor, shapes: list[tuple[int, int]]) -> Features:
     """Run backbone and FPN. batch: N x 3 x H x W, normalised and padded."""
     height, width = batch.shape[-2:]
-    return Features(network.backbone(batch), (height, width), shapes)
+    levels = network.backbone(batch)
+    pooled = {name: level.contiguous() for name, level in levels.items()}
+    return Features(levels, pooled, (height, width), shapes)
 
 
 def propose(network: FasterRCNN, found: Features) -> list[Tensor]:
@@ -97,7 +101,7 @@ def _suppress(
 def detect(network: FasterRCNN, found: Features, proposals: list[Tensor]) -> list[Detections]:
     """Stage two, the box head: classes and refined boxes, suppressed per class, an image each."""
     heads = cast(RoIHeads, network.roi_heads)
-    pooled = heads.box_roi_pool(found.levels, proposals, found.shapes)
+    pooled = heads.box_roi_pool(found.pooled, proposals, found.shapes)
     logits, deltas = heads.box_predictor(heads.box_head(pooled))
     boxes, scores, labels = heads.postprocess_detections(
         logits.float(), deltas.float(), proposals, found.shapes
@@ -120,7 +124,7 @@ def mask_probabilities(
     for start in range(0, len(flat_boxes), ROIS_AT_ONCE):
         part = slice(start, start + ROIS_AT_ONCE)
         per_image = _split_by_image(flat_boxes[part], image_of[part], len(boxes))
-        pooled = heads.mask_roi_pool(found.levels, per_image, found.shapes)
+        pooled = heads.mask_roi_pool(found.pooled, per_image, found.shapes)
         chunks.append(_own_class_logits(heads, heads.mask_head(pooled), flat_labels[part]).sigmoid())
     if not chunks:
         side = 2 * heads.mask_roi_pool.output_size[0]

@@ -79,6 +79,8 @@ def test_label_a_folder(case: Case, row: Row, shared_data: Path, tmp_path: Path)
         f"{their_seconds / len(truth.images):.2f} s an image",
         f"{their_seconds / our_seconds:.2f}x",
     )
+    if case.side:
+        return  # the model was trained at another side: its AP here would be noise
     our_ap, their_ap = (score(truth, found).metrics["mask_ap"] for found in (ours, theirs))
     row(f"mask AP on them, {case.name}", f"{our_ap:.4f}", f"{their_ap:.4f}", f"{our_ap - their_ap:+.4f}")
     assert our_ap >= their_ap - 0.001
