@@ -90,7 +90,7 @@ def import_(
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="The folder for it."
 )
-@click.option("--compact", is_flag=True, help="At a quarter of the size; AP changes by some thousandths.")
+@click.option("--compact", is_flag=True, help="At a quarter of the size, as int8; scores change a little.")
 def export(name: str, out: Path, compact: bool) -> None:
     """Write the model NAME (weights and card) into a folder, to pass it on."""
     from engine.models.store import default_store

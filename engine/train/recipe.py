@@ -12,20 +12,27 @@ from engine.models.card import Json
 class Recipe:
     """Everything that decides a training run besides the data and the base.
 
-    learning_rate: at its peak, for a step of `batch` pictures. body_rate: the backbone's share of it.
-    warmup: steps until the peak. frozen_stages: of stem, layer1..layer4 (or VGG's and MobileNet's
-    quarters) how many keep their weights. anchors, proposals, rois, mask_rois: an image, the most that
-    reach the RPN's loss, the second stage, its loss and the mask loss. scales: short side of a training
-    picture in shares of the model's own. min_share: of ignored pixels in a box that is left out.
+    batch: pictures a step. learning_rate: at its peak; body_rate: the backbone's share of it; warmup:
+    steps until the peak; final_rate: the share of it at the end. momentum, weight_decay: SGD's. clip_norm: of all
+    gradients together. frozen_stages: how many of the stem and the body's layers keep their weights.
+
+    anchors, rois, mask_rois: a picture, how many the losses of RPN, box head and mask head count at the
+    most, and of the first two the positive_share (the RPN's is a half). proposals_before_nms, proposals:
+    a level and a picture, how many the RPN hands on. near_truth: boxes made around each true one, at
+    most most_near_truth a picture, each edge moved by up to near_by of the side.
+
+    scales: short side of a training picture in shares of the model's own. window_on_object: share of the
+    windows that are put where an object is. mirror: share of pictures mirrored. colour: how far light,
+    contrast and saturation change. ignored_share: of a box's pixels, beyond which it is left out.
     """
 
     batch: int = 2
-    learning_rate: float = 0.01
+    learning_rate: float = 0.02
     body_rate: float = 1.0
     momentum: float = 0.9
     weight_decay: float = 1e-4
     clip_norm: float = 5.0
-    warmup: int = 50
+    warmup: int = 20
     final_rate: float = 0.02
     frozen_stages: int = 2
     anchors: int = 256
@@ -58,5 +65,5 @@ class Recipe:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
 
-FROM_NOTHING = Recipe(batch=8, learning_rate=0.02, warmup=100, frozen_stages=0)
+FROM_NOTHING = Recipe(batch=8, warmup=100, frozen_stages=0)
 """For fresh weights: nothing to keep, and enough pictures a step for live BatchNorm."""
