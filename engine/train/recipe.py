@@ -13,8 +13,9 @@ class Recipe:
     """Everything that decides a training run besides the data and the base.
 
     batch: pictures a step. learning_rate: at its peak; body_rate: the backbone's share of it; warmup:
-    steps until the peak; final_rate: the share of it at the end. momentum, weight_decay: SGD's. clip_norm: of all
-    gradients together. frozen_stages: how many of the stem and the body's layers keep their weights.
+    steps until the peak; final_rate: the share of it at the end. momentum, weight_decay: SGD's.
+    clip_norm: of all gradients together. frozen_stages: how many of the stem and the body's layers keep
+    their weights.
 
     anchors, rois, mask_rois: a picture, how many the losses of RPN, box head and mask head count at the
     most, and of the first two the positive_share (the RPN's is a half). proposals_before_nms, proposals:
