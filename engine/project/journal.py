@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from engine.document.codec import from_bytes, to_bytes
 from engine.document.diff import Diff, Source
 from engine.document.records import IMAGE_STATE_ID, ImageState, Instance, Record, ReviewState
-from engine.document.rules import check_allowed
+from engine.document.rules import check_allowed, without_verdict
 from engine.errors import ProjectError
 from engine.project.rows import apply_diff, read_records, read_state
 
@@ -184,7 +184,7 @@ def _move(connection: sqlite3.Connection, media_id: int, *, undone: bool) -> Dif
         if undone:
             diff = diff.invert()
         if seen != foreign:
-            diff = _without_verdict(diff)
+            diff = without_verdict(diff)
         diff = diff.fitted_to(records)
         if diff.is_empty:
             connection.execute("DELETE FROM op WHERE seq = ?", (seq,))
@@ -196,19 +196,6 @@ def _move(connection: sqlite3.Connection, media_id: int, *, undone: bool) -> Dif
         )
         return diff
     return None
-
-
-def _without_verdict(diff: Diff) -> Diff:
-    """The diff without making the image reviewed: somebody else has changed it, and nobody looked at that."""
-    updated = dict(diff.updated)
-    old, new = updated.pop(IMAGE_STATE_ID, (None, None))
-    if not isinstance(old, ImageState) or not isinstance(new, ImageState):
-        return diff
-    if new.review is ReviewState.REVIEWED:
-        new = replace(new, review=old.review)
-    if new != old:
-        updated[IMAGE_STATE_ID] = (old, new)
-    return Diff(diff.added, updated, diff.removed)
 
 
 def _record(
