@@ -11,7 +11,7 @@ RUN := $(BIN)/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test lint format types contracts tests test-slow bench faults samples starter lock clean
+.PHONY: help setup demo run test lint format types contracts tests test-slow search bench faults samples starter lock clean
 
 help:
 	@echo "make demo       label the bundled sample pictures, end to end"
@@ -19,6 +19,7 @@ help:
 	@echo "make run ARGS='label FOLDER'   run main.py"
 	@echo "make lint       ruff, mypy and the import contracts; make format mends what ruff can"
 	@echo "make test-slow  the proofs that take minutes; make faults: those that kill and fill disks"
+	@echo "make search     the property tests on examples drawn anew"
 	@echo "make bench      the measurements of docs/results.md"
 	@echo "make samples    render the sample pictures; make starter: train the demo's model on them"
 	@echo "make lock       resolve pyproject.toml into resources/packaging/requirements.lock"
@@ -58,6 +59,9 @@ format: setup
 
 test-slow: setup
 	@$(RUN) -m pytest -m slow $(ARGS)
+
+search: setup
+	@$(RUN) -m pytest --hypothesis-profile=search -k "$$(grep -rl '^@given' tests | xargs -n1 basename -s .py | paste -sd'|' | sed 's/|/ or /g')" $(ARGS)
 
 faults: setup
 	@$(RUN) -m pytest -m "slow or not slow" tests/engine/project/test_faults.py tests/engine/project/test_kill.py $(ARGS)

@@ -5,6 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run, so that a change fails for what it changed. `make search` draws others.
+settings.register_profile("repeatable", derandomize=True, database=None)
+settings.register_profile("search", print_blob=True)
+settings.load_profile("repeatable")
 
 _SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -5,7 +5,8 @@ that changed: a box and a bitmap (`pack` of old XOR new), not two crops. So read
 the records as they were on either side of it; what has not changed is taken from there.
 
 Layout: b"MWD", one version byte, the CRC-32 of all that follows (4 bytes, little-endian), the length
-of the header (4 bytes), the header (JSON, zlib), then the packed masks one after the other. Header:
+of the header (4 bytes, little-endian), the header (JSON, zlib), then the packed masks one after the
+other. The checksum covers the length too: no bit after it can change unnoticed. Header:
 
     {"masks": [length, ...],                       # of each packed mask, in order
      "added": [record, ...], "removed": [record, ...],
@@ -41,7 +42,7 @@ from engine.document.rules import record_id
 _Json: TypeAlias = dict[str, Any]
 
 _MAGIC = b"MWD\x01"
-_HEAD = struct.Struct("<II")
+_UINT32 = struct.Struct("<I")
 _MAX_HEADER = 1 << 30  # bytes of JSON; a damaged length must not fill the memory
 _KINDS: dict[str, type[Record]] = {"instance": Instance, "ignore": IgnoreRegion, "state": ImageState}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
@@ -58,8 +59,8 @@ def to_bytes(diff: Diff) -> bytes:
     header["masks"] = [len(mask) for mask in masks]
     text = json.dumps(header, separators=(",", ":"), allow_nan=False).encode()
     packed = zlib.compress(text)
-    body = b"".join((packed, *masks))
-    return _MAGIC + _HEAD.pack(zlib.crc32(body), len(packed)) + body
+    body = b"".join((_UINT32.pack(len(packed)), packed, *masks))
+    return _MAGIC + _UINT32.pack(zlib.crc32(body)) + body
 
 
 def from_bytes(data: bytes, records: Mapping[int, Record]) -> Diff:
@@ -84,17 +85,18 @@ def from_bytes(data: bytes, records: Mapping[int, Record]) -> Diff:
 def _open(data: bytes) -> tuple[_Json, list[Mask]]:
     if data[: len(_MAGIC)] != _MAGIC:
         raise ValueError("the stored edit is damaged, or of another version")
-    start = len(_MAGIC) + _HEAD.size
-    checksum, length = _HEAD.unpack(data[len(_MAGIC) : start])
-    body = memoryview(data)[start:]
+    body = memoryview(data)[len(_MAGIC) + _UINT32.size :]
+    (checksum,) = _UINT32.unpack_from(data, len(_MAGIC))
     if zlib.crc32(body) != checksum:
         raise ValueError("the stored edit is damaged: its checksum is wrong")
+    (length,) = _UINT32.unpack_from(body)
+    place = _UINT32.size + length
     inflate = zlib.decompressobj()
-    header: _Json = json.loads(inflate.decompress(body[:length], _MAX_HEADER))
+    header: _Json = json.loads(inflate.decompress(body[_UINT32.size : place], _MAX_HEADER))
     masks = []
     for size in header["masks"]:
-        masks.append(unpack(bytes(body[length : length + size])))
-        length += size
+        masks.append(unpack(bytes(body[place : place + size])))
+        place += size
     return header, masks
 
 

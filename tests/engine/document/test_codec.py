@@ -43,6 +43,16 @@ def test_that_damage_is_noticed(before: Contents, after: Contents, data: st.Data
         from_bytes(bytes(stored), before)
 
 
+def test_that_any_flipped_bit_is_noticed() -> None:
+    """Every one of them, of an edit without a mask, where a header's wrong length does the least harm."""
+    stored = to_bytes(Diff(updated={IMAGE_STATE_ID: (ImageState(), ImageState(skip=True))}))
+    for place in range(8 * len(stored)):
+        flipped = bytearray(stored)
+        flipped[place // 8] ^= 1 << place % 8
+        with pytest.raises(ValueError, match="damaged"):
+            from_bytes(bytes(flipped), {IMAGE_STATE_ID: ImageState()})
+
+
 @often
 @given(st.binary(max_size=60))
 def test_that_bytes_of_something_else_are_refused(data: bytes) -> None:
