@@ -1,1 +1,1 @@
-"""The window, in Qt. It is empty until the engine can carry it; `ARCHITECTURE.md` shows its place."""
+"""The window, in Qt. `ARCHITECTURE.md` shows its place; `gui.editor` is the state behind it."""

@@ -348,15 +348,15 @@ def _dataset(data: LabelledSet, sizes: Sizes, recipe: Recipe) -> Dataset:
     )
 
 
-def _optimizer(parameters: Mapping[str, nn.Parameter], recipe: Recipe) -> torch.optim.SGD:
-    """SGD with the backbone at its own share of the rate."""
-    body = [p for name, p in parameters.items() if name.startswith("backbone.body.")]
-    rest = [p for name, p in parameters.items() if not name.startswith("backbone.body.")]
-    groups = [{"params": body, "share": recipe.body_rate}, {"params": rest, "share": 1.0}]
-    return torch.optim.SGD(
-        [group for group in groups if group["params"]],
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        fused=True,
-    )
+def _optimizer(parameters: Mapping[str, nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimizer, with the backbone at its own share of the rate."""
+    adaptive = recipe.optimizer == "adamw"
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in parameters.items():
+        share = recipe.body_rate if name.startswith("backbone.body.") else 1.0
+        decay = 0.0 if adaptive and parameter.ndim == 1 else recipe.weight_decay
+        groups.setdefault((share, decay), []).append(parameter)
+    options = [{"params": p, "share": share, "weight_decay": decay} for (share, decay), p in groups.items()]
+    if adaptive:
+        return torch.optim.AdamW(options, lr=recipe.learning_rate, fused=True)
+    return torch.optim.SGD(options, lr=recipe.learning_rate, momentum=recipe.momentum, fused=True)

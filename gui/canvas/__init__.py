@@ -1,0 +1,1 @@
+"""Rendering of an Editor, and Qt input turned into pointer events."""

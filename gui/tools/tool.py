@@ -1,0 +1,155 @@
+"""What a tool is: a pointer interaction that turns gestures into edits and says what to draw meanwhile.
+
+A tool knows the editor and no widget. The canvas hands it pointer events in image pixels and draws its
+`preview`; one gesture is one edit. Tools are registered by name with `@register`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, Flag, auto
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.document.paint import MaskCanvas, Rectangle
+
+if TYPE_CHECKING:
+    from gui.editor import Editor
+
+Points: TypeAlias = NDArray[np.float64]
+"""K x 2 (x, y), image pixels."""
+
+
+class Keys(Flag):
+    """Modifier keys held during a pointer event."""
+
+    NONE = 0
+    SHIFT = auto()
+    CTRL = auto()
+    ALT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """Where the pointer is. x, y: image pixels, also outside the image. reach: the image pixels that a
+    handle's breadth on the screen covers, for hit tests. clicks: 2 for a double click.
+    """
+
+    x: float
+    y: float
+    keys: Keys = Keys.NONE
+    reach: float = 4.0
+    clicks: int = 1
+
+
+class Look(Enum):
+    """How a line or point of a preview is drawn; the canvas knows the colours."""
+
+    OUTLINE = auto()  # of what is being made, in the class's colour
+    GUIDE = auto()  # a helper that is not part of the result: thin, dashed
+    HANDLE = auto()  # may be grabbed
+    ACTIVE = auto()  # is grabbed, or under the pointer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """A line through points; closed joins the last with the first."""
+
+    points: Points
+    closed: bool = False
+    look: Look = Look.OUTLINE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Handles:
+    """Points to grab."""
+
+    points: Points
+    look: Look = Look.HANDLE
+
+
+@dataclass(frozen=True, slots=True)
+class Disc:
+    """The brush's outline. radius: image pixels."""
+
+    x: float
+    y: float
+    radius: float
+    erases: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Painted:
+    """A mask while it is painted, shown in the place of the instance's own. changed: since the last time."""
+
+    instance_id: int | None
+    class_id: int
+    canvas: MaskCanvas
+    changed: Rectangle
+
+
+Shape: TypeAlias = Line | Handles | Disc | Painted
+
+
+class Tool:
+    """The base of all tools: every event does nothing. One tool object lives as long as its editor.
+
+    cursor: "cross", "arrow", "none" or "hand".
+    """
+
+    id = ""
+    title = ""
+    shortcut = ""
+    hint = ""
+    icon = ""
+    cursor = "cross"
+
+    def __init__(self, editor: Editor) -> None:
+        self.editor = editor
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a gesture is going on that `cancel` would lose."""
+        return False
+
+    @property
+    def preview(self) -> tuple[Shape, ...]:
+        """What to draw over the picture now."""
+        return ()
+
+    def begin(self, at: Pointer) -> None:
+        """The button went down."""
+
+    def move(self, at: Pointer) -> None:
+        """The pointer moved with the button down."""
+
+    def end(self, at: Pointer) -> None:
+        """The button went up."""
+
+    def hover(self, at: Pointer) -> None:
+        """The pointer moved with no button down."""
+
+    def leave(self) -> None:
+        """The pointer left the canvas."""
+
+    def commit(self) -> None:
+        """Enter: finish what several gestures make together, such as a polygon."""
+
+    def back(self) -> None:
+        """Backspace: take back the last point of what is being made."""
+
+    def cancel(self) -> None:
+        """Escape, or another tool or image: drop what is being made, as if it had never been begun."""
+
+
+TOOLS: dict[str, type[Tool]] = {}
+
+
+def register(tool: type[Tool]) -> type[Tool]:
+    """Class decorator: enter a tool under its id. Raises ValueError for an id that is taken."""
+    if not tool.id or tool.id in TOOLS:
+        raise ValueError(f"the tool id {tool.id!r} of {tool.__name__} is empty or taken")
+    TOOLS[tool.id] = tool
+    return tool
