@@ -73,13 +73,13 @@ bench: setup
 samples: setup
 	@$(RUN) -m engine.synth.samples
 
-STARTER_MINUTES ?= 18
+STARTER_STEPS ?= 2600
 starter: setup
 	@$(RUN) -m engine.synth --out out/starter/train --count 1500 --seed 0 --split train --sizes 320x240,400x300,512x384
 	@$(RUN) -m engine.synth --out out/starter/test --count 200 --seed 100000 --split test --sizes 512x384
 	@MASKWRIGHT_MODELS=out/starter/models $(RUN) main.py train out/starter/train/truth.json \
 		--val out/starter/test/truth.json --base maskrcnn_resnet18_slim_fpn --name starter --side 256 --seed 0 \
-		--minutes $(STARTER_MINUTES)
+		--iterations $(STARTER_STEPS)
 	@MASKWRIGHT_MODELS=out/starter/models $(RUN) main.py models export starter --out resources/models --compact
 
 lock: setup

@@ -69,7 +69,13 @@ class Recipe:
 
 
 FROM_NOTHING = Recipe(
-    batch=4, optimizer="adamw", learning_rate=1e-3, weight_decay=0.05, warmup=50, frozen_stages=0
+    batch=4,
+    optimizer="adamw",
+    learning_rate=1e-3,
+    weight_decay=0.05,
+    warmup=50,
+    frozen_stages=0,
+    mask_rois=32,
 )
 """For fresh weights: nothing to keep, and just enough pictures a step for live BatchNorm. After four
 minutes on one core AdamW's mask loss on the rendered trays was 0.50, SGD's (rate 0.02, batch 8) 0.64.
