@@ -1,0 +1,149 @@
+"""Commands: what a person can do, as data. Menus, shortcuts, the palette and the help page are built of it.
+
+`ask` is the dialog and may be left out; `run` does the work and needs no window, so that every command can
+be tested without one. A module of commands registers them with `@command` when it is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from PySide6.QtCore import QCoreApplication
+
+from engine.document.records import Instance
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
+
+    from gui.bridge import Bridge
+    from gui.desk import Desk
+    from gui.editor import Editor
+    from gui.jobs import Jobs
+    from gui.proposals import Proposals
+    from gui.settings import Settings
+
+
+@dataclass(slots=True)
+class Clipboard:
+    """What was copied last, from whichever image."""
+
+    instances: tuple[Instance, ...] = ()
+
+
+class Viewport(Protocol):
+    """The canvas as commands need it."""
+
+    def width(self) -> int:
+        """In device-independent pixels."""
+
+    def height(self) -> int:
+        """In device-independent pixels."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Context:
+    """All that commands work on. None of it is a window."""
+
+    editor: Editor
+    desk: Desk
+    bridge: Bridge
+    proposals: Proposals
+    jobs: Jobs
+    settings: Settings
+    viewport: Viewport
+    clipboard: Clipboard = field(default_factory=Clipboard)
+
+
+Run: TypeAlias = Callable[..., None]
+Ask: TypeAlias = "Callable[[QWidget, Context], tuple[object, ...] | None]"
+Test: TypeAlias = Callable[[Context], bool]
+
+
+def always(_context: Context) -> bool:
+    """For commands that can be run at any time."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing a person can do.
+
+    menu: path of the menu that holds it, ("View", "Zoom") for a submenu; empty for none. section: a line
+    separates commands of different sections. shortcuts: as Qt writes them, the first shown. when: whether
+    it can be run now. run(context, *what ask answered). ask: a dialog; None where the person backed out.
+    checked: for what is on or off. repeats: whether holding the key repeats it.
+    """
+
+    id: str
+    title: str
+    run: Run
+    menu: tuple[str, ...] = ()
+    section: str = ""
+    shortcuts: tuple[str, ...] = ()
+    when: Test = always
+    ask: Ask | None = None
+    icon: str = ""
+    checked: Test | None = None
+    hint: str = ""
+    repeats: bool = False
+
+    @property
+    def plain_title(self) -> str:
+        """The title in the person's language without the mark of the menu's letter."""
+        return translated(self.title).replace("&", "").removesuffix("…")
+
+    def start(self, parent: QWidget, context: Context) -> None:
+        """Ask what there is to ask, then run; nothing where it cannot be run now."""
+        if not self.when(context):
+            return
+        answer = self.ask(parent, context) if self.ask is not None else ()
+        if answer is not None:
+            self.run(context, *answer)
+
+
+COMMANDS: dict[str, Command] = {}
+
+
+def command(
+    id_: str,
+    title: str,
+    *,
+    menu: tuple[str, ...] = (),
+    section: str = "",
+    shortcuts: tuple[str, ...] = (),
+    when: Test = always,
+    ask: Ask | None = None,
+    icon: str = "",
+    checked: Test | None = None,
+    hint: str = "",
+    repeats: bool = False,
+) -> Callable[[Run], Run]:
+    """Decorator of a `run` function: enter it as a command. Raises ValueError for a taken id or shortcut."""
+
+    def enter(run: Run) -> Run:
+        add(
+            Command(
+                id_, title, run, menu, section, shortcuts, when, ask, icon, checked, hint, repeats
+            )
+        )
+        return run
+
+    return enter
+
+
+def add(one: Command) -> None:
+    """Enter a command. Raises ValueError where its id or a shortcut of it is taken."""
+    if one.id in COMMANDS:
+        raise ValueError(f"there is a command {one.id!r} already")
+    taken = {shortcut: other.id for other in COMMANDS.values() for shortcut in other.shortcuts}
+    for shortcut in one.shortcuts:
+        if shortcut in taken:
+            raise ValueError(f"{shortcut} of {one.id!r} belongs to {taken[shortcut]!r}")
+    COMMANDS[one.id] = one
+
+
+def translated(text: str) -> str:
+    """A command's title or menu in the person's language."""
+    return QCoreApplication.translate("Command", text)
