@@ -1,11 +1,11 @@
-"""Measure a model on labelled images: run it on each, score what it finds.
+"""Measure a model on labelled images: run it on each, score what it finds and match it with the truth.
 
 Knows pictures, predictors and scores; prints nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from torchvision.models.detection import FasterRCNN
@@ -20,14 +20,19 @@ from engine.predict.predictor import Predictor
 from engine.predict.settings import PredictSettings
 from engine.prediction import Prediction
 from engine.refilter import masks
+from engine.train.confusion import Matches, match
 from engine.train.scores import MAX_DETECTIONS, Scores, score
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores, and the detections of each image in the set's order (instances of the set's classes)."""
+    """Scores, what was taken for what, and the detections they are of.
+
+    found: those of each image in the set's order, instances of the set's classes.
+    """
 
     scores: Scores
+    matches: Matches
     found: tuple[tuple[Instance, ...], ...]
 
 
@@ -50,14 +55,27 @@ def evaluate(
         (prediction,) = predictor.predict([read_rgb(image.path, image.frame)])
         found.append(detections(prediction, image, ids))
         on_image()
-    return Evaluation(score(truth, found), tuple(found))
+    return assess(truth, found)
 
 
-def evaluate_network(network: FasterRCNN, card: ModelCard, truth: LabelledSet, device: str) -> Evaluation:
+def assess(truth: LabelledSet, found: Sequence[Sequence[Instance]]) -> Evaluation:
+    """Score and match detections that are there already, given for each image of `truth` in order."""
+    return Evaluation(score(truth, found), match(truth, found), tuple(tuple(own) for own in found))
+
+
+def evaluate_network(
+    network: FasterRCNN,
+    card: ModelCard,
+    truth: LabelledSet,
+    device: str,
+    *,
+    on_image: Callable[[], None] = lambda: None,
+) -> Evaluation:
     """As `evaluate`, for a network in memory; it is not to be used afterwards."""
     settings = PredictSettings(max_detections=MAX_DETECTIONS)
     last = NumberFormat(False, True, 1.0, "as it is trained")
-    return evaluate(Predictor(network, card, settings, device=device, number_format=last), truth)
+    predictor = Predictor(network, card, settings, device=device, number_format=last)
+    return evaluate(predictor, truth, on_image=on_image)
 
 
 def detections(prediction: Prediction, image: LabelledImage, ids: dict[str, int]) -> tuple[Instance, ...]:
