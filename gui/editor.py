@@ -90,6 +90,7 @@ class Editor(QObject):
         self._classes: tuple[ClassDef, ...] = ()
         self._class_id: int | None = None
         self._brush_radius = 12.0
+        self._seen: tuple[tuple[Instance, ...], Sight, tuple[Instance, ...]] = ((), self._sight, ())
         self._tools = {name: tool(self) for name, tool in TOOLS.items()}
         self._tool: Tool = self._tools.get("select") or Tool(self)
 
@@ -116,12 +117,25 @@ class Editor(QObject):
 
     @property
     def visible(self) -> tuple[Instance, ...]:
-        """The instances that are seen, from the lowest to the topmost."""
+        """The instances that are seen, from the lowest to the topmost: the same tuple while nothing changed."""
         if self.shown is None:
             return ()
-        return tuple(one for one in self.shown.document.instances if self._sight.shows(one))
+        instances = self.shown.document.instances
+        if self._seen[0] is not instances or self._seen[1] is not self._sight:
+            shown = tuple(one for one in instances if self._sight.shows(one))
+            self._seen = (instances, self._sight, shown)
+        return self._seen[2]
 
     # Edits
+
+    def allows_edits(self) -> bool:
+        """Whether there is an image that may be changed; where it may not, `refused` says why."""
+        if self.shown is not None and self.is_read_only:
+            self.refused.emit(self._read_only_sentence())
+        return self.shown is not None and not self.is_read_only
+
+    def _read_only_sentence(self) -> str:
+        return self.tr("This project is open for reading only: nothing is changed.")
 
     @contextmanager
     def edit(self, name: str) -> Iterator[Transaction]:
@@ -135,9 +149,7 @@ class Editor(QObject):
             with self.shown.document.edit(name) as transaction:
                 yield transaction
                 if self.is_read_only:
-                    raise MaskwrightError(
-                        self.tr("This project is open for reading only: nothing is changed.")
-                    )
+                    raise MaskwrightError(self._read_only_sentence())
         except MaskwrightError as error:
             self.refused.emit(str(error))
 
@@ -264,6 +276,12 @@ class Editor(QObject):
         """Take back the tool's last point."""
         self._tool.back()
         self.preview_changed.emit()
+
+    def delete(self) -> bool:
+        """Delete what is picked inside the tool, such as vertices; whether there was anything."""
+        deleted = self._tool.delete()
+        self.preview_changed.emit()
+        return deleted
 
     def cancel(self) -> None:
         """Drop what the tool is making; with nothing in the making, the selection."""

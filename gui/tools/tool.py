@@ -82,7 +82,11 @@ class Disc:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Painted:
-    """A mask while it is painted, shown in the place of the instance's own. changed: since the last time."""
+    """A mask while it is painted, shown in the place of the instance's own.
+
+    instance_id: None for an instance that is not in the document yet. changed: by the last event alone, so
+    that whoever draws takes the preview at every `preview_changed`.
+    """
 
     instance_id: int | None
     class_id: int
@@ -139,6 +143,10 @@ class Tool:
 
     def back(self) -> None:
         """Backspace: take back the last point of what is being made."""
+
+    def delete(self) -> bool:
+        """Delete: remove what is picked inside the tool; False leaves the key to the selected instances."""
+        return False
 
     def cancel(self) -> None:
         """Escape, or another tool or image: drop what is being made, as if it had never been begun."""
