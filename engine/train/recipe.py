@@ -23,7 +23,9 @@ class Recipe:
     a level and a picture, how many the RPN hands on. near_truth: boxes made around each true one, at
     most most_near_truth a picture, each edge moved by up to near_by of the side.
 
-    scales: short side of a training picture in shares of the model's own. window_on_object: share of the
+    scales: least and most of a training picture's short side in shares of the model's own;
+    scale_spread: standard deviation of the share's logarithm. paste: share of pictures that get 1 to
+    most_pasted objects of another one. window_on_object: share of the
     windows that are put where an object is. mirror: share of pictures mirrored. colour: how far light,
     contrast and saturation change. ignored_share: of a box's pixels, beyond which it is left out.
     """
@@ -47,7 +49,10 @@ class Recipe:
     near_truth: int = 8
     most_near_truth: int = 64
     near_by: float = 0.15
-    scales: tuple[float, float] = (0.75, 1.15)
+    scales: tuple[float, float] = (0.5, 2.0)
+    scale_spread: float = 0.25
+    paste: float = 0.25
+    most_pasted: int = 3
     window_on_object: float = 0.75
     mirror: float = 0.5
     colour: float = 0.2

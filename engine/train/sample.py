@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -65,6 +66,14 @@ class Sample:
     def shape(self) -> tuple[int, int]:
         """Height and width of the picture."""
         return self.image.shape[0], self.image.shape[1]
+
+
+class Samples(Protocol):
+    """Samples by index."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Sample: ...
 
 
 def resized(sample: Sample, height: int, width: int) -> Sample:

@@ -14,7 +14,7 @@ from engine.document.records import IgnoreRegion, Instance
 from engine.errors import DataError, MediaError
 from engine.formats.coco import write_coco
 from engine.formats.labelled import LabelledImage, LabelledSet
-from engine.train.augment import augmented
+from engine.train.augment import training_sample
 from engine.train.dataset import Dataset, batch_indices, sample_of
 from engine.train.recipe import Recipe
 from engine.train.sample import Crop, Sample, cut
@@ -101,14 +101,15 @@ def test_that_like_shapes_share_a_batch() -> None:
 def test_that_augmentation_keeps_truth_and_pixels_together(tmp_path: Path) -> None:
     sample = a_dataset(toy_set(tmp_path, 1))[0]
     seen = set()
-    for seed in range(8):
-        recipe, sizes = Recipe(scales=(0.5, 2.0)), Sizes(96, 192, 16)
-        other = augmented(sample, np.random.default_rng(seed), recipe, sizes)
+    for seed in range(24):
+        recipe, sizes = Recipe(), Sizes(96, 192, 16)
+        other = training_sample([sample], 0, np.random.default_rng(seed), recipe, sizes)
         seen.add(other.shape)
         for x0, y0, x1, y1 in other.boxes_xyxy:
             middle = other.image[int((y0 + y1) / 2), int((x0 + x1) / 2)]
             assert middle[0] > 120 > middle[2]  # the disc's colour, not the dark ground's
     assert len(seen) > 4
+    assert max(seen) == (96, 96)  # enlarged, it is cut: a step costs no more
 
 
 def test_that_small_objects_get_a_larger_side_and_smaller_anchors() -> None:
@@ -132,8 +133,8 @@ def test_that_a_window_shows_no_more_than_it_holds(tmp_path: Path) -> None:
     sample = a_dataset(toy_set(tmp_path, 1))[0]
     recipe, sizes = Recipe(window_on_object=0.0), Sizes(96, 192, 16, window=40)
     counts = set()
-    for seed in range(20):
-        other = augmented(sample, np.random.default_rng(seed), recipe, sizes)
+    for seed in range(60):
+        other = training_sample([sample], 0, np.random.default_rng(seed), recipe, sizes)
         assert other.shape == (40, 40)
         counts.add(len(other.labels))
         for box, crop in zip(other.boxes_xyxy, other.crops, strict=True):
