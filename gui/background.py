@@ -57,7 +57,7 @@ class Background(QObject):
         except MaskwrightError as error:
             sentence = str(error)
             self.call(lambda: failed(sentence))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the edge of a job
             _log.exception("work in the background failed")
             sentence = self.tr("Something unforeseen went wrong ({}); the log holds the details.").format(
                 f"{type(error).__name__}: {error}"

@@ -36,6 +36,14 @@ class Batch:
     images: int
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Names of a person's edits of one image. done: oldest first; undone: the next to redo last."""
+
+    done: tuple[str, ...] = ()
+    undone: tuple[str, ...] = ()
+
+
 def save(
     connection: sqlite3.Connection, media_id: int, diff: Diff, *, name: str, source: Source, uid: int
 ) -> None:
@@ -65,6 +73,16 @@ def undo(connection: sqlite3.Connection, media_id: int) -> Diff | None:
 def redo(connection: sqlite3.Connection, media_id: int) -> Diff | None:
     """Redo what was undone last; return what this changed, None where nothing is left."""
     return _move(connection, media_id, undone=False)
+
+
+def history(connection: sqlite3.Connection, media_id: int) -> Past:
+    """What of the user's edits of the image can be undone and redone."""
+    query = "SELECT name, undone FROM op WHERE media_id = ? AND source = ? ORDER BY seq"
+    rows = connection.execute(query, (media_id, Source.USER)).fetchall()
+    return Past(
+        tuple(name for name, undone in rows if not undone),
+        tuple(name for name, undone in reversed(rows) if undone),
+    )
 
 
 def put_proposals(

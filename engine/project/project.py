@@ -19,13 +19,13 @@ from typing import Self, TypeVar
 
 from engine.document.diff import Diff, Source
 from engine.document.document import Document
-from engine.document.records import ClassDef, Instance, MediaItem, ReviewState, new_id
+from engine.document.records import ClassDef, ImageState, Instance, MediaItem, ReviewState, new_id
 from engine.errors import MediaError, ProjectError
 from engine.media.scan import scan_folder
 from engine.project import journal, media_index, rows
 from engine.project.colors import next_color
 from engine.project.connect import Readers, is_damage, told
-from engine.project.journal import Batch
+from engine.project.journal import Batch, Past
 from engine.project.media_index import ScanReport
 from engine.project.opening import Opened, open_database
 from engine.project.writer import Unsaved, Writer
@@ -178,6 +178,11 @@ class Project:
         with self._reading() as connection:
             return rows.read_state(connection, media_id).review
 
+    def image_states(self) -> dict[int, ImageState]:
+        """What is known of each image, by its id; an image that nobody touched is left out."""
+        with self._reading() as connection:
+            return rows.read_states(connection)
+
     def save(self, media_id: int, diff: Diff, *, name: str, source: Source = Source.USER) -> Future[None]:
         """Queue one edit; the future is done once it is on the disk, or raises ProjectError.
 
@@ -208,11 +213,24 @@ class Project:
 
         Returns what it changed, to be applied to an open document; None where nothing is left.
         """
-        return self._write(lambda connection: journal.undo(connection, media_id))
+        return self.queue_undo(media_id).result()
+
+    def queue_undo(self, media_id: int) -> Future[Diff | None]:
+        """`undo` without waiting: done behind the edits that are queued, answered by the future."""
+        return self._queue(lambda connection: journal.undo(connection, media_id))
 
     def redo(self, media_id: int) -> Diff | None:
         """Redo what `undo` undid last; None where nothing is left."""
-        return self._write(lambda connection: journal.redo(connection, media_id))
+        return self.queue_redo(media_id).result()
+
+    def queue_redo(self, media_id: int) -> Future[Diff | None]:
+        """`redo` without waiting, as `queue_undo`."""
+        return self._queue(lambda connection: journal.redo(connection, media_id))
+
+    def history(self, media_id: int) -> Past:
+        """The names of a person's edits of the image that are on the disk: done and undone."""
+        with self._reading() as connection:
+            return journal.history(connection, media_id)
 
     # Proposals
 
@@ -222,8 +240,14 @@ class Project:
         What a person accepted, corrected or drew is not touched. `key` names what the proposals
         were made from; `batch_id` is any text that names the run, for `undo_batch`.
         """
+        return self.queue_proposals(media_id, instances, key=key, batch_id=batch_id).result()
+
+    def queue_proposals(
+        self, media_id: int, instances: Iterable[Instance], *, key: str, batch_id: str
+    ) -> Future[bool]:
+        """`put_proposals` without waiting: done behind the edits that are queued."""
         proposals = tuple(instances)
-        return self._write(
+        return self._queue(
             lambda connection: journal.put_proposals(connection, media_id, proposals, key, batch_id)
         )
 

@@ -64,6 +64,17 @@ def read_state(connection: sqlite3.Connection, media_id: int) -> ImageState:
     )
 
 
+def read_states(connection: sqlite3.Connection) -> dict[int, ImageState]:
+    """Of every image that somebody touched."""
+    found = connection.execute("SELECT media_id, review, flags, skip FROM image_state")
+    reviews = {state.value: state for state in ReviewState}
+    # Spelt out: there may be 100,000, and hardly any has a flag.
+    return {
+        media_id: ImageState(reviews[review], tuple(json.loads(flags)) if flags != "[]" else (), skip == 1)
+        for media_id, review, flags, skip in found
+    }
+
+
 def apply_diff(connection: sqlite3.Connection, media_id: int, diff: Diff) -> None:
     """Write a diff of one image. Raises sqlite3.IntegrityError for an unknown image or class."""
     for key, record in diff.removed.items():

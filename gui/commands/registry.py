@@ -123,11 +123,7 @@ def command(
     """Decorator of a `run` function: enter it as a command. Raises ValueError for a taken id or shortcut."""
 
     def enter(run: Run) -> Run:
-        add(
-            Command(
-                id_, title, run, menu, section, shortcuts, when, ask, icon, checked, hint, repeats
-            )
-        )
+        add(Command(id_, title, run, menu, section, shortcuts, when, ask, icon, checked, hint, repeats))
         return run
 
     return enter

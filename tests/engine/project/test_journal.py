@@ -23,6 +23,7 @@ from engine.document.records import (
 )
 from engine.document.rules import ProtectedError
 from engine.project import Project
+from engine.project.journal import Past
 from tests.engine.project.making import adding, drawn, ids, instances_of, proposal, speckled, square
 
 
@@ -64,6 +65,20 @@ def test_that_undo_and_redo_survive_a_restart(folder: Path) -> None:
         assert project.redo(media_id) == adding(second)
         assert project.redo(media_id) is None
         assert instances_of(project, media_id) == {first.id, second.id}
+
+
+def test_that_the_names_of_what_can_be_undone_and_redone_are_known(
+    project: Project, cell: ClassDef, media_id: int
+) -> None:
+    for name in ("First", "Second", "Third"):
+        project.save(media_id, adding(drawn(cell.id)), name=name)
+    found = project.queue_proposals(media_id, [proposal(cell.id)], key="k", batch_id="b")
+    assert project.queue_undo(media_id).result() is not None
+    assert project.queue_undo(media_id).result() is not None
+    assert found.result()
+    assert project.history(media_id) == Past(("First",), ("Third", "Second"))
+    assert project.queue_redo(media_id).result() is not None
+    assert project.history(media_id) == Past(("First", "Second"), ("Third",))
 
 
 def test_that_a_new_edit_ends_what_could_be_redone(project: Project, cell: ClassDef, media_id: int) -> None:

@@ -179,3 +179,16 @@ def test_that_colors_are_distinct_to_the_eye() -> None:
     nearest = min(float(np.linalg.norm(a - b)) for i, a in enumerate(labs) for b in labs[:i])
     assert nearest > 0.08, "a just noticeable difference in OKLab is about 0.02"
     assert next_color([]) == used[0], "the same classes get the same colours everywhere"
+
+
+def test_that_the_states_of_all_images_are_read_at_once(project: Project) -> None:
+    first, second, third = ids(project)
+    states = {
+        first: ImageState(ReviewState.REVIEWED, ("blurred",)),
+        second: ImageState(ReviewState.UNLABELLED, skip=True),
+    }
+    for media_id, state in states.items():
+        project.save(media_id, Diff(updated={IMAGE_STATE_ID: (ImageState(), state)}), name="Review")
+    project.flush()
+    assert project.image_states() == states
+    assert third not in project.image_states()

@@ -1,0 +1,453 @@
+"""The desk: the open project, its list of images, and the one that is shown in the editor.
+
+Opens and decodes on threads and swaps image and document in together; `saving` keeps what is edited. Knows
+the project and the editor; neither models nor widgets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from engine.document.document import Document, Edit
+from engine.document.records import ClassDef, ImageState, MediaItem, ReviewState
+from engine.errors import ProjectError
+from engine.media.image import probe
+from engine.media.picture import Rgb
+from engine.media.scan import natural_key
+from engine.project import Project
+from engine.project.journal import Past
+from engine.project.location import DATABASE_NAME, PROJECT_DIR
+from gui.background import Background
+from gui.editor import Editor, Shown
+from gui.pictures import Pictures
+from gui.saving import Kept, Saving
+
+AHEAD = (1, 2, -1)
+"""Which neighbours of the shown image are decoded before anybody asks."""
+
+_TOO_MUCH_AHEAD = 50_000_000  # pixels: a picture larger than this is decoded when it is asked for
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """What opening a folder gave."""
+
+    project: Project
+    media: tuple[MediaItem, ...]
+    states: dict[int, ImageState]
+    classes: tuple[ClassDef, ...]
+
+
+class Desk(QObject):
+    """Lives on the GUI thread, and so do all its signals."""
+
+    opening = Signal(object)  # Path: this folder is being opened
+    project_closing = Signal()  # the project is let go right after this
+    project_changed = Signal()  # another project is open, or none
+    media_changed = Signal()  # `media` or `order` is another
+    current_changed = Signal()  # another image was asked for; the editor gets it when it is decoded
+    image_failed = Signal(object, str)  # MediaItem, sentence: the current image cannot be shown
+    item_changed = Signal(int)  # media id: its state or its instances are others
+    noticed = Signal(str)  # a sentence worth reading once
+    failed = Signal(str)  # a sentence: what was asked for could not be done
+
+    def __init__(self, editor: Editor) -> None:
+        super().__init__()
+        self.editor = editor
+        self.project: Project | None = None
+        self.media: tuple[MediaItem, ...] = ()
+        self.order: tuple[int, ...] = ()
+        self.states: dict[int, ImageState] = {}
+        self.current: MediaItem | None = None
+        self.problem = ""  # why the current image cannot be shown
+        self.pictures = Pictures()
+        self.background = Background(3, "desk")
+        self.saving = Saving(editor, self.background)
+        self._items: dict[int, MediaItem] = {}
+        self._places: dict[int, int] = {}
+        self._opening = 0  # generations: what an older request brings is dropped
+        self._showing = 0
+        self._is_opening = False
+        self.saving.changed.connect(self._pass_problem_on)
+        editor.edited.connect(self._on_edit)
+
+    # The project
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the open project."""
+        return self.project.folder if self.project else None
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether a folder is being opened."""
+        return self._is_opening
+
+    @property
+    def read_only_reason(self) -> str:
+        """Why nothing can be changed; empty where it can."""
+        return self.project.read_only_reason if self.project else ""
+
+    @property
+    def unsaved_problem(self) -> str:
+        """Why the project must not be let go now: a sentence, empty where it may."""
+        state = self.saving.state
+        if state.kept is not Kept.FAILED:
+            return ""
+        return self.tr("{n} edits are not on the disk yet: {problem}").format(
+            n=state.waiting, problem=state.problem
+        )
+
+    def open(self, paths: Sequence[Path], *, lose_unsaved: bool = False) -> bool:
+        """Open a folder, or files: their project's folder, and the first of them is shown.
+
+        Returns at once; `project_changed` or `failed` follows. False, and nothing is done, where edits of
+        the open project would be lost, unless `lose_unsaved`.
+        """
+        if self.unsaved_problem and not lose_unsaved:
+            self.failed.emit(self.unsaved_problem)
+            return False
+        folder, file = home_of(paths[0].absolute())
+        if self.project is not None and _same(folder, self.project.folder):
+            self.refresh(show=file)
+            return True
+        self._opening += 1
+        self._is_opening = True
+        asked = self._opening
+        self.opening.emit(folder)
+        self.background.run(
+            lambda: _open(folder),
+            lambda found: self._opened(asked, found, file),
+            lambda sentence: self._not_opened(asked, sentence),
+        )
+        return True
+
+    def refresh(self, *, show: str | None = None) -> None:
+        """Look through the folder again; `show` is the path of the image to show then."""
+        project = self.project
+        if project is None:
+            return
+
+        def look() -> _Found:
+            if not project.read_only:
+                project.refresh()
+            return _read(project)
+
+        def seen(found: _Found) -> None:
+            if self.project is project:
+                self.pictures.forget()
+                self._take_media(found)
+                if show is not None:
+                    self._show_path(show)
+                elif self.current is not None and self.current.id not in self._items:
+                    self._show_first()
+
+        self.background.run(look, seen, self.failed.emit)
+
+    def close(self) -> None:
+        """Write what is queued, let the project go and end the threads."""
+        self._let_go()
+        self.background.close()
+        self.project_changed.emit()
+
+    def _opened(self, asked: int, found: _Found, file: str | None) -> None:
+        if asked != self._opening:
+            found.project.close()
+            return
+        self._is_opening = False
+        self._let_go()
+        self.project = found.project
+        self.saving.follow(found.project)
+        self.editor.is_read_only = found.project.read_only
+        self.pictures.forget()
+        self.project_changed.emit()
+        self.editor.set_classes(found.classes)
+        self._take_media(found)
+        for sentence in found.project.notices:
+            self.noticed.emit(sentence)
+        if file is None or not self._show_path(file):
+            self._show_first()
+
+    def _not_opened(self, asked: int, sentence: str) -> None:
+        if asked == self._opening:
+            self._is_opening = False
+            self.failed.emit(sentence)
+            self.project_changed.emit()
+
+    def _let_go(self) -> None:
+        project = self.project
+        if project is None:
+            return
+        self._keep_unfinished()
+        self.saving.flush_put_off()
+        self.project_closing.emit()
+        self.project, self.current, self.problem = None, None, ""
+        self._showing += 1
+        self.media, self.order, self.states, self._items, self._places = (), (), {}, {}, {}
+        self.editor.show(None)
+        self.saving.follow(None)
+        try:
+            project.close()
+        except ProjectError as error:
+            self.failed.emit(str(error))
+
+    # The list
+
+    def item(self, media_id: int) -> MediaItem:
+        """The image of that id."""
+        return self._items[media_id]
+
+    def state_of(self, media_id: int) -> ImageState:
+        """What is known of an image as a whole."""
+        return self.states.get(media_id, ImageState())
+
+    def path_of(self, item: MediaItem) -> Path:
+        """The image's file."""
+        assert self.project is not None
+        return self.project.path_of(item)
+
+    def set_order(self, ids: Iterable[int]) -> None:
+        """Go through the images in this order from now on: that of the list as it is sorted and filtered."""
+        self.order = tuple(ids)
+        self._places = {media_id: place for place, media_id in enumerate(self.order)}
+
+    def note_states(self, states: Mapping[int, ImageState]) -> None:
+        """Take what a batch made of images."""
+        self.states.update(states)
+        for media_id in states:
+            self.item_changed.emit(media_id)
+
+    def reload_states(self) -> None:
+        """Read the states of all images anew: after a batch was undone."""
+        project = self.project
+        if project is None:
+            return
+
+        def read(states: dict[int, ImageState]) -> None:
+            if self.project is project:
+                self.states = states
+                self.media_changed.emit()
+
+        self.background.run(project.image_states, read, self.failed.emit)
+
+    def reload_classes(self) -> None:
+        """Read the project's classes anew: somebody added or changed one."""
+        project = self.project
+        if project is None:
+            return
+
+        def read(classes: tuple[ClassDef, ...]) -> None:
+            if self.project is project:
+                self.editor.set_classes(classes)
+
+        self.background.run(project.classes, read, self.failed.emit)
+
+    def _take_media(self, found: _Found) -> None:
+        self.media = tuple(sorted(found.media, key=lambda item: (natural_key(item.path), item.frame)))
+        self._items = {item.id: item for item in self.media}
+        self.states = found.states
+        self.set_order(item.id for item in self.media)
+        if self.current is not None:
+            self.current = self._items.get(self.current.id)
+        self.media_changed.emit()
+
+    # The image
+
+    def show(self, media_id: int) -> None:
+        """Show an image as soon as it is decoded; until then the old one stays and can be edited."""
+        item, project = self._items.get(media_id), self.project
+        if item is None or project is None:
+            return
+        self._showing += 1
+        asked = self._showing
+        if self.current != item:
+            self.current = item
+            self.current_changed.emit()
+        self.background.run(
+            lambda: self._load(project, item),
+            lambda loaded: self._shown(asked, *loaded),
+            lambda sentence: self._not_shown(asked, item, sentence),
+        )
+
+    def step(self, by: int) -> bool:
+        """Show the image that many places on in the list; False at its end."""
+        place = self._places.get(self.current.id) if self.current else None
+        to = (0 if by > 0 else len(self.order) - 1) if place is None else place + by
+        if not 0 <= to < len(self.order):
+            return False
+        self.show(self.order[to])
+        return True
+
+    def step_to_look_at(self, by: int) -> bool:
+        """Show the next (1) or previous (-1) image that is neither reviewed nor put off, going round."""
+        count = len(self.order)
+        here = self._places.get(self.current.id, -1) if self.current else -1
+        for step in range(1, count + 1):
+            media_id = self.order[(here + by * step) % count]
+            state = self.state_of(media_id)
+            wants = state.review is not ReviewState.REVIEWED and not state.skip
+            if wants and not self._items[media_id].missing and (here < 0 or step < count):
+                self.show(media_id)
+                return True
+        return False
+
+    def neighbours(self, places: Iterable[int] = AHEAD) -> tuple[MediaItem, ...]:
+        """The images around the current one that are there, nearest first."""
+        if self.current is None or self.current.id not in self._places:
+            return ()
+        here = self._places[self.current.id]
+        near = (here + by for by in places)
+        found = (self._items[self.order[place]] for place in near if 0 <= place < len(self.order))
+        return tuple(item for item in found if not item.missing)
+
+    def _show_first(self) -> None:
+        """The first image that needs a look; else the first."""
+        self.current = None
+        if not self.step_to_look_at(1) and not self.step(1):
+            self.editor.show(None)
+            self.current_changed.emit()
+
+    def _show_path(self, path: str) -> bool:
+        for item in self.media:
+            if item.path == path:
+                self.show(item.id)
+                return True
+        self.noticed.emit(self.tr("{} is not among the pictures of this folder.").format(path))
+        return False
+
+    def _load(self, project: Project, item: MediaItem) -> tuple[Project, MediaItem, Rgb, Document, Past]:
+        path = project.path_of(item)
+        if item.missing:
+            raise ProjectError(
+                self.tr("{} is gone: bring it back, then refresh the folder; its instances are kept.").format(
+                    path
+                )
+            )
+        pixels = self.pictures.read(path, item.frame)
+        height, width = pixels.shape[:2]
+        if (item.width, item.height) != (width, height) and not project.read_only:
+            self._note_size(project, item, width, height)
+        # The document after the pixels: an edit of the old image may still be on its way to it.
+        document = project.load(item.id)
+        return project, replace(item, width=width, height=height), pixels, document, project.history(item.id)
+
+    def _note_size(self, project: Project, item: MediaItem, width: int, height: int) -> None:
+        first_look = item.width == 0
+        project.set_size(item.id, width, height)
+        if first_look and item.frame == 0 and item.path.lower().endswith((".tif", ".tiff")):
+            frames = probe(project.path_of(item)).frames
+            if frames > 1:
+                project.add_frames(item.path, frames)
+                found = _read(project)
+                self.background.call(lambda: self._take_frames(found))
+
+    def _take_frames(self, found: _Found) -> None:
+        if found.project is self.project:
+            self._take_media(found)
+
+    def _shown(
+        self, asked: int, project: Project, item: MediaItem, pixels: Rgb, document: Document, past: Past
+    ) -> None:
+        if asked != self._showing or project is not self.project:
+            return
+        old = self.editor.shown
+        if self._keep_unfinished() and old is not None and old.item.id == item.id:
+            self.show(item.id)  # what was loaded does not hold it yet
+            return
+        self.saving.flush_put_off()
+        self.problem = ""
+        self._items[item.id] = self.current = item
+        self.editor.show(Shown(item, pixels, document))
+        self.saving.set_past(past)
+        for near in self.neighbours():
+            self._decode_ahead(project.path_of(near), near)
+
+    def _not_shown(self, asked: int, item: MediaItem, sentence: str) -> None:
+        if asked != self._showing:
+            return
+        self._keep_unfinished()
+        self.problem = sentence
+        self.editor.show(None)
+        self.saving.set_past(Past())
+        self.image_failed.emit(item, sentence)
+
+    def _decode_ahead(self, path: Path, item: MediaItem) -> None:
+        def decode() -> None:
+            info = probe(path, item.frame)
+            if info.width * info.height <= _TOO_MUCH_AHEAD:
+                self.pictures.read(path, item.frame)
+
+        # A picture that cannot be read says so when it is asked for.
+        self.background.run(decode, lambda _none: None, lambda _sentence: None)
+
+    def _keep_unfinished(self) -> bool:
+        """Finish what the tool is making, such as a polygon, rather than lose it with the image."""
+        if not self.editor.tool.is_busy or self.editor.shown is None:
+            return False
+        self.editor.commit()
+        return True
+
+    # Edits
+
+    def reload_image(self, media_id: int) -> None:
+        """The image's instances were changed behind the editor's back: by a batch, or its undoing."""
+        if self.current is not None and self.current.id == media_id:
+            if self.editor.shown is not None and self.editor.shown.item.id == media_id:
+                self.saving.resync()
+            elif not self.problem:
+                self.show(media_id)
+        self.item_changed.emit(media_id)
+
+    @Slot(object)
+    def _on_edit(self, _edit: Edit) -> None:
+        shown = self.editor.shown
+        if shown is not None:
+            self.states[shown.item.id] = shown.document.state
+            self.item_changed.emit(shown.item.id)
+
+    @Slot()
+    def _pass_problem_on(self) -> None:
+        state = self.saving.state
+        if state.kept is Kept.FAILED and state.problem != self._told_problem:
+            self.failed.emit(self.unsaved_problem)
+        self._told_problem = state.problem
+
+    _told_problem = ""
+
+
+def home_of(path: Path) -> tuple[Path, str | None]:
+    """The folder to open for a path, and the image in it to show, as the project names it.
+
+    A file belongs to the nearest folder above it that holds a project, else to its own folder.
+    """
+    if not path.is_file():
+        return path, None
+    above = path.resolve()
+    home = next((p for p in above.parents if (p / PROJECT_DIR / DATABASE_NAME).is_file()), above.parent)
+    return home, above.relative_to(home).as_posix()
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.resolve() == other.resolve()
+    except OSError:
+        return False
+
+
+def _open(folder: Path) -> _Found:
+    project = Project.open(folder)
+    try:
+        if not project.read_only:
+            project.refresh()
+        return _read(project)
+    except BaseException:
+        project.close()
+        raise
+
+
+def _read(project: Project) -> _Found:
+    return _Found(project, project.media(), project.image_states(), project.classes())

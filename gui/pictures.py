@@ -1,0 +1,66 @@
+"""Decoded pictures that are likely to be looked at again: a small cache that counts bytes.
+
+Used from several threads; two that want the same picture decode it once. Knows no project and no widget.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future
+from pathlib import Path
+
+from engine.errors import MediaError
+from engine.media.image import read_rgb
+from engine.media.picture import Rgb
+
+MAX_BYTES = 1 << 30
+_Key = tuple[Path, int]
+
+
+class Pictures:
+    """The pictures looked at last, up to `max_bytes`; the newest is kept whatever it takes."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[_Key, Future[Rgb]] = OrderedDict()
+
+    def read(self, path: Path, frame: int = 0) -> Rgb:
+        """The picture (H x W x 3 uint8, read-only), decoded here unless it is kept. Raises MediaError."""
+        key = (path, frame)
+        with self._lock:
+            future = self._kept.get(key)
+            mine = future is None
+            if future is None:
+                future = self._kept[key] = Future()
+            self._kept.move_to_end(key)
+        if mine:
+            self._decode(key, future)
+        try:
+            return future.result()
+        except MediaError as e:
+            raise MediaError(str(e)) from None  # the first one's traceback is not ours to grow
+
+    def forget(self) -> None:
+        """Drop all, so that files are read anew."""
+        with self._lock:
+            self._kept.clear()
+
+    def _decode(self, key: _Key, future: Future[Rgb]) -> None:
+        try:
+            pixels = read_rgb(*key)
+        except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
+            with self._lock:  # another try may succeed
+                self._kept.pop(key, None)
+            future.set_exception(error)
+            return
+        pixels.flags.writeable = False
+        future.set_result(pixels)
+        with self._lock:
+            held = sum(one.result().nbytes for one in self._kept.values() if one.done())
+            for old in list(self._kept):
+                if held <= self._max_bytes or old == key:
+                    break
+                if self._kept[old].done():
+                    held -= self._kept.pop(old).result().nbytes
