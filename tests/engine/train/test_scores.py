@@ -37,6 +37,8 @@ def test_that_perfect_detections_have_an_ap_of_one() -> None:
     assert metrics["mask_ap"] == metrics["box_ap"] == metrics["mask_recall"] == 1.0
     assert metrics["mask_ap_small"] == metrics["mask_ap_medium"] == 1.0
     assert "mask_ap_large" not in metrics  # nothing large to find
+    assert metrics["boundary_ap"] == metrics["boundary_ap_small"] == 1.0
+    assert score(truth, [found(*masks)]).sizes == {"small": 2, "medium": 1, "large": 0}
 
 
 def test_that_finding_nothing_has_an_ap_of_nought() -> None:
@@ -58,9 +60,13 @@ def test_that_each_class_has_its_own_ap_under_its_own_name() -> None:
     other = dataclasses.replace(found(square(80, 80))[0], id=9, class_id=B.id)
     truth = LabelledSet((A, B), (image("x", *found(mask), other),))
     scores = score(truth, [found(mask)])
-    assert scores.per_class["a"]["mask_ap"] == 1.0
-    assert scores.per_class["b"]["mask_ap"] == 0.0
+    names = [f"{kind}_ap{at}" for kind in ("mask", "boundary", "box") for at in ("", "50", "75")]
+    assert scores.per_class == {"a": dict.fromkeys(names, 1.0), "b": dict.fromkeys(names, 0.0)}
+    assert scores.instances == {"a": 1, "b": 1}
     assert scores.metrics["mask_ap"] == 0.5
+    assert scores.curves["mask"].shape == (10, 101, 2)
+    assert (scores.curves["mask"][:, :, 0] == 1.0).all()
+    assert (scores.curves["mask"][:, :, 1] == 0.0).all()
 
 
 def test_that_what_is_found_in_an_ignore_region_costs_nothing() -> None:
@@ -72,6 +78,20 @@ def test_that_what_is_found_in_an_ignore_region_costs_nothing() -> None:
     assert score(ignored, detections).metrics["mask_ap"] == 1.0
     assert score(ignored, detections).metrics["box_ap"] == 1.0
     assert score(plain, detections).metrics["mask_ap"] < 1.0
+
+
+def test_that_a_frame_of_ignored_pixels_forgives_no_box_inside_it() -> None:
+    frame = np.ones((200, 200), np.bool_)
+    frame[5:-5, 5:-5] = False
+    truth = LabelledSet((A,), (image("x", *found(square(10, 10)), ignore=(Mask.from_full(frame),)),))
+    detections = [(*found(square(10, 10)), *found(square(100, 100), score=0.99))]
+    assert score(truth, detections).metrics["box_ap"] == pytest.approx(0.5)
+
+
+def test_that_detections_without_a_truth_leave_every_figure_out() -> None:
+    truth = LabelledSet((A,), (image("x"),))
+    scores = score(truth, [found(square(10, 10))])
+    assert (scores.metrics, scores.per_class) == ({}, {})
 
 
 def test_that_detections_beyond_the_hundredth_count() -> None:
@@ -86,11 +106,12 @@ def test_that_a_set_without_masks_is_measured_by_box() -> None:
     truth = LabelledSet((A,), (image("x", boxed),))
     metrics = score(truth, [(dataclasses.replace(boxed, score=0.8),)]).metrics
     assert metrics["box_ap"] == 1.0
-    assert not any(name.startswith("mask") for name in metrics)
+    assert not any(name.startswith(("mask", "boundary")) for name in metrics)
+    assert score(truth, [()]).main == "box"
 
 
 def test_that_perfect_detections_of_real_data_have_an_ap_of_one(shared_data: Path) -> None:
     truth = read_coco(shared_data / "pennfudan" / "val.json")
     perfect = [[dataclasses.replace(one, score=0.5) for one in image.instances] for image in truth.images]
     metrics = score(truth, perfect).metrics
-    assert metrics["mask_ap"] == metrics["box_ap"] == 1.0
+    assert metrics["mask_ap"] == metrics["boundary_ap"] == metrics["box_ap"] == 1.0
