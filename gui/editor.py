@@ -83,7 +83,6 @@ class Editor(QObject):
         self.shown: Shown | None = None
         self.is_read_only = False
         self.hovered: int | None = None
-        self.view_size = (800.0, 600.0)  # width and height of whatever shows the editor, view pixels
         self._end_subscription: Callable[[], None] = lambda: None
         self._selection: tuple[int, ...] = ()
         self._camera = Camera()
