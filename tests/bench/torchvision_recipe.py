@@ -3,14 +3,18 @@
 Their model and their way: full-size masks, the model's own transform, SGD 0.005 with momentum 0.9 and
 weight decay 5e-4, batch 2, a mirror half the time, warm-up over the first epoch's steps, the rate a
 tenth after every third epoch. What is the same as ours: the architecture and its first weights, the
-side, the data, the minutes, and how AP is measured.
+side, the data (the slice that `train` holds out included), the minutes of steps, and how AP is measured.
 
     python -m tests.bench.torchvision_recipe train.json --val val.json --base FILE --side 320 --minutes 20
+
+`--val-fraction F` in place of `--val` measures on what `train --val-fraction F` keeps back. The curve is of
+the held-out slice, as `train` measures it; the figures at the end are of the pictures of `--val`.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import time
 from collections.abc import Iterator
@@ -23,7 +27,6 @@ from torch import Tensor
 from torchvision.models.detection import FasterRCNN
 
 from engine.device import core_count
-from engine.formats.coco import read_coco
 from engine.formats.labelled import LabelledImage, LabelledSet
 from engine.media.image import read_rgb
 from engine.models.backbone import backbone_architecture, load_backbone
@@ -31,21 +34,24 @@ from engine.models.card import ModelCard
 from engine.models.families import body_of, build
 from engine.models.spec import NetworkSpec
 from engine.train.evaluate import evaluate_network
+from engine.train.sources import hold_out, load_labelled, split
 
 BATCH = 2
 RATE, MOMENTUM, DECAY = 0.005, 0.9, 5e-4
 EPOCHS_A_DROP = 3
+MEASUREMENTS = 8
 
 Target = dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of the recipe. seconds: of its steps alone."""
+    """What came of the recipe. seconds: of its steps alone. curve: minutes, held-out slice's mask AP."""
 
     steps: int
     seconds: float
     metrics: dict[str, float]
+    curve: tuple[tuple[float, float], ...]
 
 
 def tutorial_network(base: Path, spec: NetworkSpec) -> FasterRCNN:
@@ -85,16 +91,22 @@ def train_as_torchvision_does(
     """Train a one-class data set for so many minutes and measure it on `val`."""
     torch.set_num_threads(core_count())
     torch.manual_seed(seed)
+    data, held_out = hold_out(data, seed)
     spec = NetworkSpec(backbone_architecture(base), 1, min_size=side, max_size=2 * side)
     network = tutorial_network(base, spec)
     parameters = [p for p in network.parameters() if p.requires_grad]
     optimizer = torch.optim.SGD(parameters, lr=RATE, momentum=MOMENTUM, weight_decay=DECAY)
     chance = np.random.default_rng(seed)
     warm = min(1000, len(data.images) // BATCH - 1)
-    begun, step = time.perf_counter(), 0
+    seconds, step, curve = 0.0, 0, list[tuple[float, float]]()
     for epoch, images in batches(data, chance):
-        if time.perf_counter() - begun >= 60 * minutes:
+        share = seconds / (60 * minutes)
+        if held_out is not None and share >= 0.25 and share * MEASUREMENTS >= len(curve) + 2:
+            curve.append((round(seconds / 60, 2), round(_metrics(network, spec, held_out)["mask_ap"], 4)))
+            print(f"{curve[-1][0]} minutes: mask AP {curve[-1][1]}", flush=True)
+        if share >= 1:
             break
+        begun = time.perf_counter()
         rate = RATE * 0.1 ** (epoch // EPOCHS_A_DROP) * min(1.0, 0.001 + step / warm)
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -105,12 +117,15 @@ def train_as_torchvision_does(
         torch.autograd.backward(loss)
         optimizer.step()
         step += 1
+        seconds += time.perf_counter() - begun
         if step % 20 == 0:
-            print(f"step {step}, {time.perf_counter() - begun:.0f} s, loss {loss.item():.3f}", flush=True)
-    seconds = time.perf_counter() - begun
-    card = ModelCard("tutorial", spec, val.class_names)
-    metrics = evaluate_network(network.eval(), card, val, "cpu").scores.metrics
-    return Outcome(step, seconds, dict(metrics))
+            print(f"step {step}, {seconds:.0f} s, loss {loss.item():.3f}", flush=True)
+    return Outcome(step, seconds, _metrics(network, spec, val), tuple(curve))
+
+
+def _metrics(network: FasterRCNN, spec: NetworkSpec, truth: LabelledSet) -> dict[str, float]:
+    card = ModelCard("tutorial", spec, truth.class_names)
+    return dict(evaluate_network(copy.deepcopy(network).eval(), card, truth, "cpu").scores.metrics)
 
 
 def main() -> None:
@@ -118,22 +133,30 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path)
-    parser.add_argument("--val", type=Path, required=True)
+    parser.add_argument("--images", type=Path)
+    parser.add_argument("--val", type=Path)
+    parser.add_argument("--val-fraction", type=float)
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--side", type=int, default=320)
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    data = load_labelled(given.data, given.images)
+    if given.val_fraction is not None:
+        data, val = split(data, given.val_fraction, given.seed)
+    else:
+        val = load_labelled(given.val, None)
     outcome = train_as_torchvision_does(
-        read_coco(given.data),
-        read_coco(given.val),
+        data,
+        val,
         given.base,
         side=given.side,
         minutes=given.minutes,
         seed=given.seed,
     )
     metrics = {name: round(value, 4) for name, value in outcome.metrics.items()}
-    print(json.dumps({"steps": outcome.steps, "seconds": round(outcome.seconds, 1), "metrics": metrics}))
+    told = {"steps": outcome.steps, "seconds": round(outcome.seconds, 1), "curve": outcome.curve}
+    print(json.dumps({**told, "metrics": metrics}))
 
 
 if __name__ == "__main__":
