@@ -7,15 +7,17 @@ event, an error of the whole job is raised.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.device import choose_device, number_format, use_threads
-from engine.document.masks import Mask
-from engine.document.records import Instance, MediaItem, Provenance, ReviewState, new_id
+from engine.document.records import MediaItem, ReviewState, new_id
 from engine.errors import MaskwrightError
 from engine.media.image import probe, read_rgb
 from engine.media.prefetch import decode_ahead
@@ -36,7 +38,8 @@ from engine.models.version import load_network
 from engine.predict.predictor import Predictor
 from engine.prediction import Prediction
 from engine.project import Project
-from engine.refilter import Thresholds, masks, refilter
+from engine.proposing import prediction_key, proposals
+from engine.refilter import Thresholds, refilter
 from engine.worker import Job
 
 GPU_BATCH = 8
@@ -44,6 +47,7 @@ LOOK_AHEAD_BATCHES = 4
 """How many batches' worth of decoded pictures are sorted by shape, so that a batch is padded little."""
 
 Image = NDArray[np.uint8]
+OpenProject: TypeAlias = Callable[[Path], AbstractContextManager[Project]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,14 @@ class ReadyModel:
 
 
 class Jobs:
-    """Starts the job for a request, keeping the last model loaded."""
+    """Starts the job for a request, keeping the last model loaded.
 
-    def __init__(self, *, window: bool) -> None:
+    open_project: gives the project of a folder; a window lends the one it has open.
+    """
+
+    def __init__(self, *, window: bool, open_project: OpenProject = Project.open) -> None:
         self._window = window
+        self._open_project = open_project
         self._choice: ModelChoice | None = None
         self._ready: ReadyModel | None = None
 
@@ -98,7 +106,7 @@ class Jobs:
     def _label(self, order: OrderId, request: LabelFolder) -> Job:
         model = self._model(request.choice)
         yield ModelReady(order, model.predictor.card.name, model.device_in_words)
-        with Project.open(request.folder) as project:
+        with self._open_project(request.folder) as project:
             return (yield from _label_project(order, request, model, project))
 
 
@@ -197,13 +205,11 @@ def _missing(
 
 
 def _key(project: Project, item: MediaItem, request: LabelFolder, model: ReadyModel) -> str:
-    """Equal keys mean equal proposals: content of the image, weights, and every setting that matters."""
     try:
         content = project.ensure_hash(item.id)
     except MaskwrightError:
         return ""  # it cannot be read: decoding will say why
-    classes = "*" if request.classes is None else ",".join(sorted(request.classes))
-    return f"{content}:{item.frame} {model.sha256} {request.choice.settings.key()} classes={classes}"
+    return prediction_key(content, item.frame, model.sha256, request.choice.settings, request.classes)
 
 
 def _answers(
@@ -259,26 +265,12 @@ class _Store:
         shown = refilter(
             prediction, Thresholds(score=0.0, classes=None if classes is None else frozenset(classes))
         )
-        instances = [
-            self._instance(shown, row, mask)
-            for row, mask in enumerate(masks(shown))
-            if mask is None or mask.area
-        ]
+        instances = [one for one in proposals(shown, self._class_id) if one is not None]
         key = _key(self._project, item, self._request, self._model)
         self._project.put_proposals(item.id, instances, key=key, batch_id=self.batch_id)
         return len(instances)
 
-    def _instance(self, shown: Prediction, row: int, mask: Mask | None) -> Instance:
-        name = shown.classes[int(shown.labels[row]) - 1]
+    def _class_id(self, name: str) -> int:
         if name not in self._class_ids:
             self._class_ids[name] = self._project.ensure_class(name).id
-        x0, y0, x1, y1 = (float(v) for v in shown.boxes_xyxy[row])
-        return Instance(
-            id=new_id(),
-            class_id=self._class_ids[name],
-            mask=mask,
-            box_xyxy=(x0, y0, x1, y1),
-            score=float(shown.scores[row]),
-            provenance=Provenance.PREDICTED,
-            z=row,
-        )
+        return self._class_ids[name]

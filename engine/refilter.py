@@ -37,15 +37,21 @@ class Thresholds:
 
 def refilter(prediction: Prediction, thresholds: Thresholds) -> Prediction:
     """The detections that pass, best score first."""
+    return prediction.take(passing(prediction, thresholds))
+
+
+def passing(prediction: Prediction, thresholds: Thresholds) -> NDArray[np.intp]:
+    """Which detections pass: their indices in rising order. Detections must be best score first."""
     keep = prediction.scores >= thresholds.score
     if thresholds.classes is not None:
         wanted = [i + 1 for i, name in enumerate(prediction.classes) if name in thresholds.classes]
         keep &= np.isin(prediction.labels, wanted)
-    shown = prediction.take(keep)
-    if thresholds.overlap >= 1.0 or len(shown) < 2:
-        return shown
-    groups = np.zeros_like(shown.labels) if thresholds.across_classes else shown.labels
-    return shown.take(_suppress(shown.boxes_xyxy, groups, thresholds.overlap))
+    places = np.flatnonzero(keep)
+    if thresholds.overlap >= 1.0 or len(places) < 2:
+        return places
+    labels = prediction.labels[places]
+    groups = np.zeros_like(labels) if thresholds.across_classes else labels
+    return places[_suppress(prediction.boxes_xyxy[places], groups, thresholds.overlap)]
 
 
 def _suppress(boxes: NDArray[np.float32], groups: NDArray[np.int64], overlap: float) -> NDArray[np.intp]:

@@ -8,23 +8,33 @@ from __future__ import annotations
 import itertools
 import queue
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
+from pathlib import Path
 from types import TracebackType
 
 from engine.messages import Canceled, Event, Failed, Finished, OrderId, Priority, Request
+from engine.project import Project
 
 
 class Session:
     """A running engine. `listener` gets every event on the worker thread and must return at once.
 
-    window: leave one core to whoever draws a window.
+    window: leave one core to whoever draws a window. open_project: gives the worker the project of a
+    folder, to be left as a context when a job ends; a window lends the one it has open.
     """
 
-    def __init__(self, listener: Callable[[Event], None], *, window: bool) -> None:
+    def __init__(
+        self,
+        listener: Callable[[Event], None],
+        *,
+        window: bool,
+        open_project: Callable[[Path], AbstractContextManager[Project]] = Project.open,
+    ) -> None:
         from engine.jobs import Jobs
         from engine.worker import Worker
 
         self._orders = itertools.count(1)
-        self._worker = Worker(Jobs(window=window).start, listener)
+        self._worker = Worker(Jobs(window=window, open_project=open_project).start, listener)
         self._worker.start()
 
     def submit(self, request: Request, priority: Priority = Priority.BATCH) -> OrderId:
