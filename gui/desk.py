@@ -7,16 +7,16 @@ the project and the editor; neither models nor widgets.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from engine.document.document import Document, Edit
+from engine.document.document import Edit
 from engine.document.records import ClassDef, ImageState, MediaItem, ReviewState
 from engine.errors import ProjectError
 from engine.media.image import probe
-from engine.media.picture import Rgb
 from engine.media.scan import natural_key
 from engine.project import Project
 from engine.project.journal import Past
@@ -39,6 +39,16 @@ class _Found:
     project: Project
     media: tuple[MediaItem, ...]
     states: dict[int, ImageState]
+    classes: tuple[ClassDef, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Loaded:
+    """What loading an image gave."""
+
+    project: Project
+    shown: Shown
+    past: Past
     classes: tuple[ClassDef, ...]
 
 
@@ -147,6 +157,13 @@ class Desk(QObject):
                     self._show_first()
 
         self.background.run(look, seen, self.failed.emit)
+
+    def lend(self, folder: Path) -> AbstractContextManager[Project]:
+        """The folder's project for the engine's worker: the open one, which stays open; any thread."""
+        project = self.project
+        if project is not None and _same(folder, project.folder):
+            return nullcontext(project)
+        return Project.open(folder)
 
     def close(self) -> None:
         """Write what is queued, let the project go and end the threads."""
@@ -269,7 +286,7 @@ class Desk(QObject):
             self.current_changed.emit()
         self.background.run(
             lambda: self._load(project, item),
-            lambda loaded: self._shown(asked, *loaded),
+            lambda loaded: self._shown(asked, loaded),
             lambda sentence: self._not_shown(asked, item, sentence),
         )
 
@@ -319,7 +336,7 @@ class Desk(QObject):
         self.noticed.emit(self.tr("{} is not among the pictures of this folder.").format(path))
         return False
 
-    def _load(self, project: Project, item: MediaItem) -> tuple[Project, MediaItem, Rgb, Document, Past]:
+    def _load(self, project: Project, item: MediaItem) -> _Loaded:
         path = project.path_of(item)
         if item.missing:
             raise ProjectError(
@@ -333,7 +350,9 @@ class Desk(QObject):
             self._note_size(project, item, width, height)
         # The document after the pixels: an edit of the old image may still be on its way to it.
         document = project.load(item.id)
-        return project, replace(item, width=width, height=height), pixels, document, project.history(item.id)
+        sized = replace(item, width=width, height=height)
+        # The classes too: a batch may have made one since they were read.
+        return _Loaded(project, Shown(sized, pixels, document), project.history(item.id), project.classes())
 
     def _note_size(self, project: Project, item: MediaItem, width: int, height: int) -> None:
         first_look = item.width == 0
@@ -349,9 +368,8 @@ class Desk(QObject):
         if found.project is self.project:
             self._take_media(found)
 
-    def _shown(
-        self, asked: int, project: Project, item: MediaItem, pixels: Rgb, document: Document, past: Past
-    ) -> None:
+    def _shown(self, asked: int, loaded: _Loaded) -> None:
+        project, item = loaded.project, loaded.shown.item
         if asked != self._showing or project is not self.project:
             return
         old = self.editor.shown
@@ -361,8 +379,10 @@ class Desk(QObject):
         self.saving.flush_put_off()
         self.problem = ""
         self._items[item.id] = self.current = item
-        self.editor.show(Shown(item, pixels, document))
-        self.saving.set_past(past)
+        if loaded.classes != self.editor.classes:
+            self.editor.set_classes(loaded.classes)
+        self.editor.show(loaded.shown)
+        self.saving.set_past(loaded.past)
         for near in self.neighbours():
             self._decode_ahead(project.path_of(near), near)
 

@@ -17,7 +17,8 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from engine import applog
 from engine.document.diff import Diff, Source
-from engine.document.document import Edit, Step
+from engine.document.document import Document, Edit, Step
+from engine.document.records import ClassDef
 from engine.errors import MaskwrightError
 from engine.project import Project
 from engine.project.journal import Past
@@ -26,6 +27,7 @@ from gui.editor import Editor
 
 RETRY_MS = 5000
 _PUT_OFF_MS = 400
+_BUSY_MS = 150
 
 
 class Kept(Enum):
@@ -235,18 +237,22 @@ class Saving(QObject):
         self.flush_put_off()
         media_id, edits = shown.item.id, self._edits
 
-        def loaded(found: tuple[Any, Past]) -> None:
+        def loaded(found: tuple[Document, Past, tuple[ClassDef, ...]]) -> None:
             if self._editor.shown is not shown:
                 return
-            if self._edits != edits:
-                self.resync()
+            if self._edits != edits or self._editor.tool.is_busy:
+                QTimer.singleShot(_BUSY_MS, self, self.resync)  # what is drawn now comes first
                 return
-            fresh, past = found
+            fresh, past, classes = found
+            if classes != self._editor.classes:
+                self._editor.set_classes(classes)
             diff = Diff.between(shown.document.records, fresh.records)
             # Neither new nor a person's: REDO, because nobody saves that.
             shown.document.apply(diff, name="Reload", step=Step.REDO)
             self.set_past(past)
 
         self._background.run(
-            lambda: (project.load(media_id), project.history(media_id)), loaded, self._editor.refused.emit
+            lambda: (project.load(media_id), project.history(media_id), project.classes()),
+            loaded,
+            self._editor.refused.emit,
         )

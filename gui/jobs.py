@@ -1,0 +1,250 @@
+"""Labelling many images from the window: one run at a time, with progress, failures, cancel and undo.
+
+Knows the desk, the bridge and which images are meant; the panel shows `run`. No widget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from engine.document.records import ReviewState
+from engine.messages import (
+    Canceled,
+    Failed,
+    Finished,
+    ImageFailed,
+    ImageLabelled,
+    LabelFolder,
+    ModelReady,
+    OrderId,
+    Priority,
+    Progress,
+)
+from engine.project.journal import Batch
+from gui.bridge import Bridge
+from gui.desk import Desk
+from gui.proposals import Proposals
+
+BATCH_PREFIX = "label "  # as the engine names the batches of labelling runs
+
+
+class Stage(Enum):
+    """How a run stands."""
+
+    STARTING = auto()  # the model is being loaded
+    RUNNING = auto()
+    STOPPING = auto()
+    DONE = auto()
+    CANCELED = auto()
+    FAILED = auto()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come."""
+        return self in (Stage.DONE, Stage.CANCELED, Stage.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A labelling run as a person sees it. rate: images a second. failures: (path, reason).
+
+    instances: proposals made so far. problem: a sentence, for FAILED. device: where the model runs, in words.
+    """
+
+    stage: Stage
+    total: int = 0
+    done: int = 0
+    instances: int = 0
+    rate: float = 0.0
+    seconds_left: float | None = None
+    failures: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+    device: str = ""
+    up_to_date: int = 0
+    reviewed: int = 0
+
+
+class Jobs(QObject):
+    """Lives on the GUI thread."""
+
+    changed = Signal()  # `run` or `batches` is another
+    said = Signal(str)  # a sentence on how something ended
+
+    def __init__(self, desk: Desk, bridge: Bridge, proposals: Proposals) -> None:
+        super().__init__()
+        self.run: Run | None = None
+        self.batches: tuple[Batch, ...] = ()
+        self._desk, self._bridge, self._proposals = desk, bridge, proposals
+        self._order: OrderId | None = None
+        self._request: LabelFolder | None = None
+        desk.project_changed.connect(self._on_project)
+        desk.project_closing.connect(self._drop)
+        bridge.model_ready.connect(self._on_ready)
+        bridge.image_labelled.connect(self._on_labelled)
+        bridge.image_not_labelled.connect(self._on_not_labelled)
+        bridge.progressed.connect(self._on_progress)
+        bridge.ended.connect(self._on_ended)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run is under way."""
+        return self._order is not None
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether the last run left something to go on with."""
+        return (
+            not self.is_running
+            and self._request is not None
+            and self.run is not None
+            and (self.run.stage is not Stage.DONE or bool(self.run.failures))
+        )
+
+    def images(
+        self, *, unlabelled_only: bool = False, media_ids: Iterable[int] | None = None
+    ) -> tuple[str, ...]:
+        """Paths of the images that a run would be of: of all, or of those ids; reviewed ones never."""
+        wanted = (item.id for item in self._desk.media) if media_ids is None else media_ids
+        found = dict[str, None]()
+        for media_id in wanted:
+            item, review = self._desk.item(media_id), self._desk.state_of(media_id).review
+            if item.missing or review is ReviewState.REVIEWED:
+                continue
+            if not unlabelled_only or review is ReviewState.UNLABELLED:
+                found[item.path] = None
+        return tuple(found)
+
+    def label(
+        self, paths: tuple[str, ...], *, classes: tuple[str, ...] | None = None, again: bool = False
+    ) -> None:
+        """Propose instances for these images with the chosen model, in the background."""
+        folder = self._desk.folder
+        if self.is_running or folder is None or not paths:
+            return
+        self._start(LabelFolder(folder, self._proposals.choice, paths, classes, None, again))
+
+    def go_on(self) -> None:
+        """Continue a run that was stopped or failed: what is up to date is not done again."""
+        if self.can_go_on and self._request is not None:
+            self._start(replace(self._request, again=False))
+
+    def cancel(self) -> None:
+        """Stop after the image at hand; what is done stays."""
+        if self._order is not None and self.run is not None:
+            self._bridge.cancel(self._order)
+            self._set(replace(self.run, stage=Stage.STOPPING))
+
+    def undo_batch(self, batch_id: str) -> None:
+        """Remove the proposals of a run that nobody touched, and bring back those they replaced."""
+        project = self._desk.project
+        if project is None or self.is_running:
+            return
+
+        def undone(count: int) -> None:
+            if self._desk.project is not project:
+                return
+            self.said.emit(self.tr("The batch is undone: {} images changed.").format(count))
+            self._desk.reload_states()
+            if self._desk.current is not None:
+                self._desk.reload_image(self._desk.current.id)
+            self._read_batches()
+
+        self._desk.background.run(lambda: project.undo_batch(batch_id), undone, self.said.emit)
+
+    def _start(self, request: LabelFolder) -> None:
+        self._request = request
+        self._order = self._bridge.submit(request, Priority.BATCH)
+        self._set(Run(Stage.STARTING, total=len(request.only)))
+
+    def _set(self, run: Run | None) -> None:
+        self.run = run
+        self.changed.emit()
+
+    @Slot(object)
+    def _on_ready(self, event: ModelReady) -> None:
+        if event.order == self._order and self.run is not None:
+            self._set(replace(self.run, device=event.device))
+
+    @Slot(object)
+    def _on_progress(self, event: Progress) -> None:
+        if event.order != self._order or self.run is None:
+            return
+        stage = Stage.RUNNING if self.run.stage is Stage.STARTING else self.run.stage
+        self._set(
+            replace(
+                self.run,
+                stage=stage,
+                total=event.total,
+                done=event.done,
+                rate=event.rate,
+                seconds_left=event.seconds_left,
+            )
+        )
+
+    @Slot(object)
+    def _on_labelled(self, event: ImageLabelled) -> None:
+        if event.order != self._order or self.run is None:
+            return
+        self.run = replace(self.run, instances=self.run.instances + event.instances)  # progress follows
+        state = replace(self._desk.state_of(event.media_id), review=ReviewState.PROPOSED)
+        self._desk.note_states({event.media_id: state})
+        if self._desk.current is not None and self._desk.current.id == event.media_id:
+            self._desk.reload_image(event.media_id)
+
+    @Slot(object)
+    def _on_not_labelled(self, event: ImageFailed) -> None:
+        if event.order == self._order and self.run is not None:
+            self._set(replace(self.run, failures=(*self.run.failures, (event.path, event.reason))))
+
+    @Slot(object)
+    def _on_ended(self, event: Any) -> None:
+        if event.order != self._order or self.run is None:
+            return
+        self._order = None
+        run = self.run
+        match event:
+            case Finished(summary=summary):
+                run = replace(
+                    run,
+                    stage=Stage.DONE,
+                    seconds_left=None,
+                    up_to_date=int(summary["up_to_date"]),
+                    reviewed=int(summary["reviewed"]),
+                )
+            case Failed(message=message):
+                run = replace(run, stage=Stage.FAILED, problem=message, seconds_left=None)
+            case Canceled():
+                run = replace(run, stage=Stage.CANCELED, seconds_left=None)
+        self._set(run)
+        self._desk.reload_classes()
+        self._read_batches()
+
+    @Slot()
+    def _on_project(self) -> None:
+        self._request, self.batches = None, ()
+        self._set(None)
+        self._read_batches()
+
+    @Slot()
+    def _drop(self) -> None:
+        """The project is let go: the run ends with it, and can be continued when it is opened again."""
+        if self._order is not None:
+            self._bridge.cancel(self._order)
+            self._order = None
+
+    def _read_batches(self) -> None:
+        project = self._desk.project
+        if project is None:
+            return
+
+        def read(batches: tuple[Batch, ...]) -> None:
+            if self._desk.project is project:
+                self.batches = tuple(one for one in batches if one.id.startswith(BATCH_PREFIX) and one.images)
+                self.changed.emit()
+
+        self._desk.background.run(project.batches, read, self.said.emit)
