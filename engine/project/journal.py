@@ -17,6 +17,7 @@ from engine.document.diff import Diff, Source
 from engine.document.records import IMAGE_STATE_ID, ImageState, Instance, Record, ReviewState
 from engine.document.rules import check_allowed, without_verdict
 from engine.errors import ProjectError
+from engine.project.classes import resolve_diff
 from engine.project.rows import apply_diff, read_records, read_state
 
 _PROPOSE = "Propose"
@@ -95,7 +96,8 @@ def put_proposals(
     state = read_state(connection, media_id)
     if state.review is ReviewState.REVIEWED:
         return False
-    before = read_records(connection, media_id)
+    # The proposals of deleted classes too: they must not come back with their class beside the new ones.
+    before = read_records(connection, media_id, raw=True)
     after = {id_: record for id_, record in before.items() if not _is_proposal(record)}
     if len(after) == 1:  # nothing but the state: all there will be was made for the present content
         connection.execute("UPDATE media SET changed = 0, labelled_hash = '' WHERE id = ?", (media_id,))
@@ -148,7 +150,7 @@ def undo_some_of_batch(connection: sqlite3.Connection, batch_id: str) -> tuple[f
 def _undo_proposals(connection: sqlite3.Connection, seq: int, media_id: int, data: bytes) -> bool:
     connection.execute("UPDATE op SET undone = 1 WHERE seq = ?", (seq,))
     connection.execute("DELETE FROM prediction WHERE seq = ?", (seq,))
-    before = read_records(connection, media_id)
+    before = read_records(connection, media_id, raw=True)
     state = before[IMAGE_STATE_ID]
     assert isinstance(state, ImageState)
     if state.review is ReviewState.REVIEWED:
@@ -198,7 +200,7 @@ def _move(connection: sqlite3.Connection, media_id: int, *, undone: bool) -> Dif
     foreign = _last_foreign(connection, media_id)
     while row := connection.execute(query, (media_id, Source.USER, not undone)).fetchone():
         seq, seen, data = row
-        diff = _read(data, media_id, records)
+        diff = resolve_diff(connection, _read(data, media_id, records))
         if undone:
             diff = diff.invert()
         if seen != foreign:

@@ -28,6 +28,8 @@ from engine.document.records import (
     ReviewState,
 )
 from engine.errors import ProjectError
+from engine.project import facts
+from engine.project.classes import resolve_records
 
 _Columns: TypeAlias = dict[str, object]
 
@@ -35,11 +37,12 @@ _INSTANCE = "id, class_id, provenance, score, x0, y0, x1, y1, z, track_id, extra
 
 
 def read_records(
-    connection: sqlite3.Connection, media_id: int, keys: Collection[int] | None = None
+    connection: sqlite3.Connection, media_id: int, keys: Collection[int] | None = None, *, raw: bool = False
 ) -> dict[int, Record]:
     """An image's records, all or those of `keys`, keyed as in a Document.
 
-    The image's state is among all of them even where nobody set it.
+    The image's state is among all of them even where nobody set it. `raw`: with the classes as they
+    were written, gone ones too; else as they stand.
     """
     records: dict[int, Record] = {}
     if keys is None or IMAGE_STATE_ID in keys:
@@ -49,7 +52,7 @@ def read_records(
         records[instance.id] = instance
     for region_id, mask in _rows_of(connection, "ignore_region", "id, mask", media_id, keys):
         records[_int(region_id)] = IgnoreRegion(_int(region_id), _unpack(media_id, mask))
-    return records
+    return records if raw else resolve_records(connection, records)
 
 
 def read_state(connection: sqlite3.Connection, media_id: int) -> ImageState:
@@ -83,6 +86,7 @@ def apply_diff(connection: sqlite3.Connection, media_id: int, diff: Diff) -> Non
         _add(connection, media_id, key, record)
     for key, (old, new) in diff.updated.items():
         _update(connection, media_id, key, old, new)
+    facts.note(connection, media_id, diff)
 
 
 def _rows_of(

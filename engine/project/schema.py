@@ -1,7 +1,7 @@
 """The tables of a project database, and how an older one becomes a newer one.
 
 A version is counted in `PRAGMA user_version`. A new database is version 0 with no table in it, and
-takes the same road as an old one. Knows tables; knows no records.
+takes the same road as an old one. Knows tables; what stands in them is the affair of other modules.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from engine.errors import ProjectError
+from engine.project import facts
 from engine.project.connect import copy_database
 
 APPLICATION_ID = 0x4D53_4B57  # "MSKW", so that `file` and we can tell whose database it is
@@ -106,8 +107,48 @@ def _to_1(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+_TABLES_2 = (
+    # A class that was merged or deleted stays as a row: instances and the journal may name it. Two
+    # classes that stand never share a name.
+    """CREATE TABLE new_class (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        color TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        keypoints TEXT NOT NULL DEFAULT '[]',
+        skeleton TEXT NOT NULL DEFAULT '[]',
+        gone INTEGER NOT NULL DEFAULT 0 CHECK (gone IN (0, 1)),
+        merged_into INTEGER REFERENCES class (id)
+    ) STRICT""",
+    """INSERT INTO new_class (id, name, color, position, keypoints, skeleton)
+    SELECT id, name, color, position, keypoints, skeleton FROM class""",
+    "DROP TABLE class",
+    "ALTER TABLE new_class RENAME TO class",
+    "CREATE UNIQUE INDEX class_name ON class (name) WHERE gone = 0",
+    # `before` and `after` are JSON of the class rows that a step changed.
+    """CREATE TABLE class_op (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL,
+        time REAL NOT NULL,
+        undone INTEGER NOT NULL DEFAULT 0 CHECK (undone IN (0, 1)),
+        before TEXT NOT NULL,
+        after TEXT NOT NULL
+    ) STRICT""",
+    """CREATE TABLE image_facts (
+        media_id INTEGER PRIMARY KEY REFERENCES media (id),
+        facts BLOB NOT NULL
+    ) STRICT""",
+)
+
+
+def _to_2(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES_2:
+        connection.execute(statement)
+    facts.fill(connection)
+
+
 #: The step at index n makes version n + 1 of version n. Only ever append.
-MIGRATIONS: tuple[Migration, ...] = (_to_1,)
+MIGRATIONS: tuple[Migration, ...] = (_to_1, _to_2)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> None:
