@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 LEAST_SCALE, MOST_SCALE = 0.002, 128.0
@@ -53,3 +54,47 @@ class Camera:
 
 def _limited(scale: float) -> float:
     return min(max(scale, LEAST_SCALE), MOST_SCALE)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A camera on the screen's own pixels: device = image * scale + (x, y).
+
+    x and y are whole, so that a moved picture is the same pixels elsewhere and can be scrolled.
+    ratio: device pixels a view pixel.
+    """
+
+    scale: float
+    x: int
+    y: int
+    ratio: float = 1.0
+
+    @classmethod
+    def of(cls, camera: Camera, ratio: float) -> Placement:
+        """Where the camera puts the picture on a screen of that many device pixels a view pixel."""
+        return cls(camera.scale * ratio, round(camera.x * ratio), round(camera.y * ratio), ratio)
+
+    @property
+    def camera(self) -> Camera:
+        """The camera that lies exactly on these pixels."""
+        return Camera(self.scale / self.ratio, self.x / self.ratio, self.y / self.ratio)
+
+    def pixels_of(self, x: float, y: float, width: float, height: float) -> tuple[int, int, int, int]:
+        """Edges x0, y0, x1, y1 (exclusive) of the device pixels whose centres an image rectangle covers."""
+        return (
+            math.ceil(x * self.scale + self.x - 0.5),
+            math.ceil(y * self.scale + self.y - 0.5),
+            math.ceil((x + width) * self.scale + self.x - 0.5),
+            math.ceil((y + height) * self.scale + self.y - 0.5),
+        )
+
+    def image_pixels(
+        self, x0: int, y0: int, x1: int, y1: int, *, height: int, width: int
+    ) -> tuple[int, int, int, int]:
+        """Edges (exclusive) of the image's pixels under device pixels and one around, inside the image."""
+        return (
+            min(max(math.floor((x0 - self.x) / self.scale) - 1, 0), width),
+            min(max(math.floor((y0 - self.y) / self.scale) - 1, 0), height),
+            max(min(math.ceil((x1 - self.x) / self.scale) + 1, width), 0),
+            max(min(math.ceil((y1 - self.y) / self.scale) + 1, height), 0),
+        )

@@ -1,0 +1,196 @@
+"""Which visible mask lies topmost at each pixel of the image: a map of small numbers, kept by rectangles.
+
+An edit costs what its rectangle holds, whatever the size of the image and the count of its masks.
+Knows no colour, no class and no widget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.document.mask import EMPTY, Mask
+from engine.document.paint import MaskCanvas, Rectangle
+
+Labels: TypeAlias = NDArray[np.uint16] | NDArray[np.int32]
+
+BEING_PAINTED = -1
+"""The id of a mask that is painted and belongs to no visible layer yet."""
+
+_MANY = 256  # rectangles; from here on one around them all is cheaper
+
+
+class Layer(NamedTuple):
+    """A visible mask. z: higher ones cover lower ones; equal ones by id."""
+
+    id: int
+    mask: Mask
+    z: int
+
+
+class LabelMap:
+    """labels: H x W, 0 where nothing is, else the label of the topmost layer there (`label_of`)."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self.labels: Labels = np.zeros((height, width), dtype=np.uint16)
+        self._layers: dict[int, Layer] = {}
+        self._label_of: dict[int, int] = {}
+        self._ids = np.zeros(64, dtype=np.int64)  # by label; 0 is none
+        self._boxes = np.zeros((64, 4), dtype=np.int64)  # by label: x0, y0, x1, y1
+        self._free: list[int] = []
+        self._used = 1
+        self._painted: tuple[int, MaskCanvas, Rectangle] | None = None
+
+    @property
+    def capacity(self) -> int:
+        """All labels are below this number; it grows."""
+        return len(self._ids)
+
+    def label_of(self, id_: int) -> int:
+        """The label of a layer; 0 where there is no such layer."""
+        return self._label_of.get(id_, 0)
+
+    def ids_within(self, x0: float, y0: float, x1: float, y1: float, *, least: float = 0.0) -> list[int]:
+        """Ids of the layers whose boxes meet a rectangle and a side of `least` at least, large first."""
+        found = self._meeting(x0, y0, x1, y1)
+        boxes = self._boxes[found]
+        sides = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+        order = np.argsort(-sides, kind="stable")
+        found = found[order[: np.count_nonzero(sides >= least)]]
+        return [int(id_) for id_ in self._ids[found]]
+
+    def box_of(self, id_: int) -> Rectangle:
+        """The box of a layer's mask; zeros where there is no such layer."""
+        x0, y0, x1, y1 = self._boxes[self.label_of(id_)].tolist()
+        return x0, y0, x1 - x0, y1 - y0
+
+    def update(self, layers: Iterable[Layer]) -> list[Rectangle]:
+        """Take the layers that are visible now; returns the rectangles in which labels may have changed."""
+        after = {layer.id: layer for layer in layers}
+        touched: list[Rectangle] = []
+        for id_ in [id_ for id_ in self._layers if id_ not in after]:
+            touched.append(self._layers[id_].mask.bbox_xywh)
+            self._release(id_)
+        for id_, layer in after.items():
+            before = self._layers.get(id_)
+            if before is not None and before.mask is layer.mask and before.z == layer.z:
+                continue
+            if before is not None:
+                touched.append(before.mask.bbox_xywh)
+            touched.append(layer.mask.bbox_xywh)
+            self._place(id_, layer.mask)
+        self._layers = after
+        return self._repaint(touched)
+
+    def paint(self, id_: int | None, canvas: MaskCanvas, changed: Rectangle) -> list[Rectangle]:
+        """Show a canvas in the place of a layer's mask, or on top of all. changed: what to draw anew."""
+        shown = id_ if id_ is not None and id_ in self._layers else BEING_PAINTED
+        touched = [changed]
+        if self._painted is not None and (self._painted[0], self._painted[1]) != (shown, canvas):
+            touched += self.end_painting()
+        before = self._painted[2] if self._painted is not None else (0, 0, 0, 0)
+        self._painted = (shown, canvas, _around([before, changed]))
+        self._place(shown, self._layers[shown].mask if shown in self._layers else EMPTY)
+        return self._repaint(touched)
+
+    def end_painting(self) -> list[Rectangle]:
+        """Show the layer's own mask again; returns the rectangles that changed."""
+        if self._painted is None:
+            return []
+        id_, _, extent = self._painted
+        self._painted = None
+        if id_ == BEING_PAINTED:
+            self._release(id_)
+        elif id_ in self._layers:
+            self._place(id_, self._layers[id_].mask)
+        return self._repaint([extent])
+
+    # Labels
+
+    def _place(self, id_: int, mask: Mask) -> None:
+        """Give a layer a label, if it has none, and its box."""
+        label = self._label_of.get(id_)
+        if label is None:
+            label = self._label_of[id_] = self._free.pop() if self._free else self._new_label()
+            self._ids[label] = id_
+        box: Rectangle = mask.bbox_xywh
+        if self._painted is not None and self._painted[0] == id_:
+            box = _around([box, self._painted[2]])
+        x, y, width, height = box
+        self._boxes[label] = (x, y, x + width, y + height)
+
+    def _new_label(self) -> int:
+        label = self._used
+        self._used += 1
+        if label >= self.capacity:
+            self._ids = np.concatenate((self._ids, np.zeros_like(self._ids)))
+            self._boxes = np.concatenate((self._boxes, np.zeros_like(self._boxes)))
+        if label > np.iinfo(np.uint16).max and self.labels.dtype == np.uint16:
+            self.labels = self.labels.astype(np.int32)
+        return label
+
+    def _release(self, id_: int) -> None:
+        label = self._label_of.pop(id_)
+        self._ids[label] = 0
+        self._boxes[label] = 0
+        self._free.append(label)
+
+    # Pixels
+
+    def _meeting(self, x0: float, y0: float, x1: float, y1: float) -> NDArray[np.intp]:
+        boxes = self._boxes
+        return np.flatnonzero(
+            (boxes[:, 0] < x1) & (boxes[:, 2] > x0) & (boxes[:, 1] < y1) & (boxes[:, 3] > y0)
+        )
+
+    def _repaint(self, rectangles: Sequence[Rectangle]) -> list[Rectangle]:
+        height, width = self.labels.shape
+        wanted = [one for one in (_clipped(one, height, width) for one in rectangles) if one[2] and one[3]]
+        area = sum(one[2] * one[3] for one in wanted)
+        if len(wanted) > _MANY or 2 * area > height * width:
+            wanted = [_around(wanted)]
+        wanted = list(dict.fromkeys(wanted))
+        for one in wanted:
+            self._repaint_one(one)
+        return wanted
+
+    def _repaint_one(self, rectangle: Rectangle) -> None:
+        x0, y0, width, height = rectangle
+        x1, y1 = x0 + width, y0 + height
+        part = self.labels[y0:y1, x0:x1]
+        part[:] = 0
+        for id_ in sorted((int(id_) for id_ in self._ids[self._meeting(x0, y0, x1, y1)]), key=self._height):
+            if self._painted is not None and self._painted[0] == id_:
+                pixels, left, top = self._painted[1].pixels(x0, y0, width, height), x0, y0
+            else:
+                mask = self._layers[id_].mask
+                pixels, left, top = mask.window(x0, y0, x1, y1), max(mask.x, x0), max(mask.y, y0)
+            rows, columns = pixels.shape
+            np.putmask(
+                part[top - y0 : top - y0 + rows, left - x0 : left - x0 + columns],
+                pixels,
+                self._label_of[id_],
+            )
+
+    def _height(self, id_: int) -> tuple[float, int]:
+        """Where a layer lies in the stack, as a number to sort by."""
+        return (self._layers[id_].z, id_) if id_ in self._layers else (float("inf"), id_)
+
+
+def _clipped(rectangle: Rectangle, height: int, width: int) -> Rectangle:
+    x, y, w, h = rectangle
+    x0, y0 = max(x, 0), max(y, 0)
+    return x0, y0, max(min(x + w, width) - x0, 0), max(min(y + h, height) - y0, 0)
+
+
+def _around(rectangles: Sequence[Rectangle]) -> Rectangle:
+    """The rectangle around those that are not empty."""
+    some = [one for one in rectangles if one[2] and one[3]]
+    if not some:
+        return 0, 0, 0, 0
+    x0, y0 = min(one[0] for one in some), min(one[1] for one in some)
+    x1, y1 = max(one[0] + one[2] for one in some), max(one[1] + one[3] for one in some)
+    return x0, y0, x1 - x0, y1 - y0

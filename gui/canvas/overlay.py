@@ -1,0 +1,88 @@
+"""All visible instances as one raster: an Editor's state in, label map and colour table kept up to date.
+
+Every method that changes something returns the image rectangles to draw anew; None stands for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+from engine.document.document import Document
+from engine.document.paint import Rectangle
+from engine.document.records import Instance
+from gui.canvas.colors import UNKNOWN, ColorTable, Kind, Light, Rgb8
+from gui.canvas.labels import BEING_PAINTED, LabelMap, Layer
+from gui.editor import Sight
+from gui.tools.tool import Painted
+
+Changed: TypeAlias = list[Rectangle] | None
+
+_LOWEST = -(2**62)  # the z of ignore regions: below every instance
+
+
+class Overlay:
+    """The raster of one image. height, width: of the image."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self.labels = LabelMap(height, width)
+        self.colors = ColorTable()
+        self.has_ignored = False
+        self._styles: dict[int, tuple[Rgb8, Kind]] = {}
+        self._lit: dict[int, Light] = {}
+
+    def show(
+        self, document: Document, instances: Iterable[Instance], sight: Sight, classes: Mapping[int, Rgb8]
+    ) -> list[Rectangle]:
+        """Take the instances that are visible now, from the lowest to the topmost."""
+        layers: list[Layer] = []
+        styles: dict[int, tuple[Rgb8, Kind]] = {}
+        if not sight.hide_all:
+            for region in document.ignore_regions:
+                layers.append(Layer(region.id, region.mask, _LOWEST))
+                styles[region.id] = (UNKNOWN, Kind.IGNORED)
+        self.has_ignored = bool(layers)
+        for one in instances:
+            if one.mask is not None:
+                layers.append(Layer(one.id, one.mask, one.z))
+                kind = Kind.PROPOSAL if one.provenance.is_proposal else Kind.SOLID
+                styles[one.id] = (classes.get(one.class_id, UNKNOWN), kind)
+        changed = self.labels.update(layers)
+        for id_, style in styles.items():
+            if self._styles.get(id_) != style:
+                changed.append(self.labels.box_of(id_))
+            self.colors.style(self.labels.label_of(id_), *style)
+        self._styles = styles
+        self._light()
+        return changed
+
+    def see(self, sight: Sight) -> None:
+        """Take another opacity or outline_only."""
+        self.colors.see(sight)
+
+    def light(self, lit: Mapping[int, Light]) -> list[Rectangle]:
+        """Let these stand out, and no others."""
+        changed = [id_ for id_ in {*lit, *self._lit} if lit.get(id_) != self._lit.get(id_)]
+        self._lit = dict(lit)
+        if changed:
+            self._light()
+        return [self.labels.box_of(id_) for id_ in changed]
+
+    def paint(self, painted: Painted, rgb: Rgb8) -> list[Rectangle]:
+        """Show a mask while it is painted."""
+        changed = self.labels.paint(painted.instance_id, painted.canvas, painted.changed)
+        label = self.labels.label_of(BEING_PAINTED)
+        if label:
+            self.colors.style(label, rgb, Kind.SOLID)
+            self._light()
+        return changed
+
+    def end_painting(self) -> list[Rectangle]:
+        """Show the masks of the document again."""
+        return self.labels.end_painting()
+
+    def _light(self) -> None:
+        lit = {self.labels.label_of(id_): light for id_, light in self._lit.items()}
+        lit[self.labels.label_of(BEING_PAINTED)] = Light.MARKED
+        lit.pop(0, None)
+        self.colors.light(lit)

@@ -1,0 +1,155 @@
+"""A picture at its own size, half, a quarter and so on, so that drawing costs what the screen shows.
+
+The levels are built on a thread of their own; until one is there its pixels are picked from the
+picture itself. Knows no widget.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QImage
+
+from engine.media.picture import Rgb
+
+Rgb32 = NDArray[np.uint8]
+"""H x W x 4 uint8, blue green red 255: what Qt calls Format_RGB32."""
+
+_LEAST_SIDE = 64  # a smaller level would not be cheaper to draw
+_KEPT_PIXELS = 48_000_000  # up to here the picture itself is kept as RGB32 too, four bytes a pixel
+
+
+class Pyramid:
+    """Level k holds the picture at 1 / 2**k, its sides rounded up. Levels come one by one."""
+
+    def __init__(self, pixels: Rgb) -> None:
+        self.pixels = pixels
+        self._levels: dict[int, Rgb32] = {}
+        self._images: dict[int, QImage] = {}
+
+    @property
+    def depth(self) -> int:
+        """The number of levels, the picture itself among them."""
+        least: int = min(self.pixels.shape[:2])
+        return max(1, (least // _LEAST_SIDE).bit_length())
+
+    def size_at(self, level: int) -> tuple[int, int]:
+        """Height and width of a level."""
+        height, width = self.pixels.shape[:2]
+        return -(-height >> level), -(-width >> level)
+
+    def put(self, level: int, pixels: Rgb32) -> None:
+        """Take a level that was built."""
+        self._levels[level] = pixels
+        self._images[level] = image_over(pixels)
+
+    def image(self, level: int) -> QImage | None:
+        """The whole level for Qt to draw from, where it is built."""
+        return self._images.get(level)
+
+    def level_for(self, scale: float) -> int:
+        """The smallest level that need not be enlarged to be drawn at `scale` pixels an image pixel."""
+        level = 0
+        while level + 1 < self.depth and scale * 2 ** (level + 1) <= 1:
+            level += 1
+        return level
+
+    def region(self, level: int, x0: int, y0: int, x1: int, y1: int) -> Rgb32:
+        """Pixels of a level between edges inside it: a view where it is built, else picked."""
+        built = self._levels.get(level)
+        if built is not None:
+            return built[y0:y1, x0:x1]
+        step = 1 << level
+        picked = self.pixels[y0 * step : y1 * step : step, x0 * step : x1 * step : step]
+        return _rgb32(picked)
+
+
+def image_over(pixels: Rgb32) -> QImage:
+    """A QImage of the very memory of `pixels` (C-contiguous), which must outlive it."""
+    height, width = pixels.shape[:2]
+    return QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGB32)
+
+
+def build(pixels: Rgb, depth: int, take: Callable[[int, Rgb32], bool]) -> None:
+    """Build the levels of a picture; `take` gets each as it is ready and says whether to go on.
+
+    The small ones come before the picture itself, since a picture is first seen whole.
+    """
+    small: NDArray[np.uint8] = pixels
+    for level in range(1, depth):
+        small = halved(small)
+        if not take(level, _rgb32(small)):
+            return
+    if pixels.shape[0] * pixels.shape[1] <= _KEPT_PIXELS:
+        take(0, _rgb32(pixels))
+
+
+def halved(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The mean of each 2 x 2 pixels; of an odd last row or column, each second pixel."""
+    height, width = pixels.shape[:2]
+    even = pixels[: height // 2 * 2, : width // 2 * 2]
+    half = np.asarray(
+        cv2.resize(even, (width // 2, height // 2), interpolation=cv2.INTER_AREA), dtype=np.uint8
+    )
+    if (height % 2, width % 2) == (0, 0):
+        return half
+    whole = np.empty(((height + 1) // 2, (width + 1) // 2, *pixels.shape[2:]), dtype=np.uint8)
+    whole[: height // 2, : width // 2] = half
+    if height % 2:
+        whole[-1] = pixels[-1, ::2]
+    if width % 2:
+        whole[:, -1] = pixels[::2, -1]
+    return whole
+
+
+def _rgb32(pixels: Rgb) -> Rgb32:
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2BGRA), dtype=np.uint8)
+
+
+class PyramidBuilder(QObject):
+    """Builds pyramids off the GUI thread, the last one asked for only. Lives on the GUI thread."""
+
+    built = Signal(object)  # Pyramid: one more level of it is there
+    _ready = Signal(object, int, object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread: threading.Thread | None = None
+        self._wanted: Pyramid | None = None
+        self._ready.connect(self._take)
+
+    def start(self, pixels: Rgb) -> Pyramid:
+        """A pyramid that fills by and by; what was being built before is dropped."""
+        pyramid = self._wanted = Pyramid(pixels)
+        before = self._thread
+
+        def take(level: int, made: Rgb32) -> bool:
+            self._ready.emit(pyramid, level, made)
+            return self._wanted is pyramid
+
+        def work() -> None:
+            if before is not None:
+                before.join()  # one after the other: they would only take each other's time
+            if self._wanted is pyramid:
+                build(pixels, pyramid.depth, take)
+
+        self._thread = threading.Thread(target=work, name="pyramid", daemon=True)
+        self._thread.start()
+        return pyramid
+
+    def stop(self) -> None:
+        """Build no more, and wait for the thread to see it."""
+        self._wanted = None
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _take(self, pyramid: Pyramid, level: int, made: Rgb32) -> None:
+        if pyramid is self._wanted:
+            pyramid.put(level, made)
+            self.built.emit(pyramid)

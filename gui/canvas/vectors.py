@@ -1,0 +1,155 @@
+"""What is drawn as vectors over picture and masks: the outlines of a few instances, their names, the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QTransform
+
+from engine.document.records import ClassDef, Instance
+from gui.camera import Camera, Placement
+from gui.canvas.chips import Chips
+from gui.canvas.colors import UNKNOWN, Rgb8
+from gui.canvas.labels import LabelMap
+from gui.canvas.outlines import Outlines
+from gui.editor import Editor
+
+MOST_SELECTED = 24
+"""Of more selected instances the raster shows the outlines."""
+
+GRID_SCALE = 10.0
+"""View pixels an image pixel from which on the grid of pixels is drawn."""
+
+_LEAST_NAMED = 36.0  # view pixels of an instance's longer side for its name to be shown
+_MOST_NAMED = 120
+
+
+class Vectors:
+    """Draws an editor's instances; keeps only what is cheaper to keep than to make again."""
+
+    def __init__(self, editor: Editor) -> None:
+        self._editor = editor
+        self._outlines = Outlines()
+        self._chips = Chips()
+        self.colors: Mapping[int, Rgb8] = {}
+        self.painted: int | None = None
+        """The instance that is being painted: its outline is out of date."""
+
+    def outlined(self) -> list[Instance]:
+        """The selected instances whose outlines are drawn as vectors: few and simple enough."""
+        selected = self._editor.selected
+        if len(selected) > MOST_SELECTED:
+            return []
+        return [
+            one
+            for one in selected
+            if one.id != self.painted and (one.mask is None or self._outlines.of(one.mask) is not None)
+        ]
+
+    def paint(self, painter: QPainter, placement: Placement, area: QRectF, labels: LabelMap) -> None:
+        """Draw outlines, grid and names. painter: in view pixels. area: the view."""
+        camera, sight = placement.camera, self._editor.sight
+        if sight.pixel_grid and camera.scale >= GRID_SCALE:
+            self._grid(painter, camera, area)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        if not sight.hide_all:
+            self._boxes(painter, camera)
+            self._hovered(painter, camera)
+        for one in self.outlined():
+            self._draw_outline(painter, self._path(one), camera, QColor(255, 255, 255), 1.6)
+        if not sight.hide_all:
+            self._names(painter, camera, area, labels)
+
+    def _path(self, instance: Instance) -> QPainterPath | None:
+        if instance.mask is not None and not instance.mask.is_empty:
+            return self._outlines.of(instance.mask)
+        x0, y0, x1, y1 = instance.bounds_xyxy
+        path = QPainterPath()
+        path.addRect(x0, y0, x1 - x0, y1 - y0)
+        return path
+
+    @staticmethod
+    def _draw_outline(
+        painter: QPainter, path: QPainterPath | None, camera: Camera, color: QColor, width: float
+    ) -> None:
+        if path is None:
+            return
+        placed = QTransform(camera.scale, 0, 0, camera.scale, camera.x, camera.y).map(path)
+        under = QPen(QColor(0, 0, 0, 170), width + 2)
+        under.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+        painter.strokePath(placed, under)
+        painter.strokePath(placed, QPen(color, width))
+
+    def _boxes(self, painter: QPainter, camera: Camera) -> None:
+        """Instances that are known by a box alone."""
+        for one in self._editor.visible:
+            if one.mask is None:
+                pen = QPen(QColor(*self.colors.get(one.class_id, UNKNOWN)), 1.6)
+                if one.provenance.is_proposal:
+                    pen.setDashPattern([4, 3])
+                painter.setPen(pen)
+                x0, y0, x1, y1 = one.bounds_xyxy
+                painter.drawRect(QRectF(QPointF(*camera.to_view(x0, y0)), QPointF(*camera.to_view(x1, y1))))
+
+    def _hovered(self, painter: QPainter, camera: Camera) -> None:
+        id_ = self._editor.hovered
+        one = self._record(id_) if id_ is not None and id_ not in self._editor.selection else None
+        if one is None or id_ == self.painted:
+            return
+        color = QColor(*self.colors.get(one.class_id, UNKNOWN)).lighter(135)
+        self._draw_outline(painter, self._path(one), camera, color, 1.6)
+
+    def _record(self, id_: int) -> Instance | None:
+        document = self._editor.document
+        record = document.records.get(id_) if document is not None else None
+        return record if isinstance(record, Instance) else None
+
+    # Names
+
+    def _names(self, painter: QPainter, camera: Camera, area: QRectF, labels: LabelMap) -> None:
+        editor = self._editor
+        names = {one.id: one for one in editor.classes}
+        self._chips.begin(area)
+        selected = set(editor.selection)
+        first = [id_ for id_ in (editor.hovered, *editor.selection[:MOST_SELECTED]) if id_ is not None]
+        seen = [*camera.to_image(0, 0), *camera.to_image(area.width(), area.height())]
+        drawn = 0
+        for id_ in dict.fromkeys([*first, *labels.ids_within(*seen, least=_LEAST_NAMED / camera.scale)]):
+            one = self._record(id_)
+            if one is None or drawn >= _MOST_NAMED:
+                continue
+            is_first = id_ in selected or id_ == editor.hovered
+            if not (is_first or editor.sight.names or one.provenance.is_proposal):
+                continue
+            x0, y0, x1, y1 = one.mask.box_xyxy if one.mask is not None else one.bounds_xyxy
+            box = QRectF(QPointF(*camera.to_view(x0, y0)), QPointF(*camera.to_view(x1, y1)))
+            if not box.intersects(area):
+                continue
+            rgb = self.colors.get(one.class_id, UNKNOWN)
+            text = _name(one, names.get(one.class_id))
+            drawn += self._chips.draw(painter, text, rgb, box, strong=is_first, always=id_ == editor.hovered)
+
+    # Grid
+
+    @staticmethod
+    def _grid(painter: QPainter, camera: Camera, area: QRectF) -> None:
+        x0, y0 = camera.to_image(0, 0)
+        x1, y1 = camera.to_image(area.width(), area.height())
+        painter.setPen(QPen(QColor(128, 128, 128, 90), 0))
+        lines = []
+        for x in range(int(x0), int(x1) + 2):
+            at = camera.to_view(x, 0)[0]
+            lines.append(QLineF(at, 0, at, area.height()))
+        for y in range(int(y0), int(y1) + 2):
+            at = camera.to_view(0, y)[1]
+            lines.append(QLineF(0, at, area.width(), at))
+        painter.drawLines(lines)
+
+
+def _name(instance: Instance, class_: ClassDef | None) -> str:
+    name = class_.name if class_ is not None else "?"
+    if instance.provenance.is_proposal and instance.score is not None:
+        return f"{name} {instance.score:.2f}"
+    return name
