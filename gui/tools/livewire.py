@@ -19,8 +19,11 @@ from gui.geometry import Points
 _CELLS = 72
 """A side of the grid. The search costs about a microsecond a cell: 5 ms on one core."""
 
-_STEPS = 600
+_STEPS = 300
 """Points of a path at most that are drawn to edges."""
+
+_BEND = 2.0
+"""Grey levels that a step aside must be worth."""
 
 
 class LiveWire:
@@ -91,7 +94,7 @@ class LiveWire:
     def _drawn_to_edges(self, path: Points) -> Points:
         """The path with each point moved across it, by a cell at most, to where the edge is strongest.
 
-        The best offsets along the path are found by dynamic programming: neighbours differ by one at most.
+        Both its ends stay where they are.
         """
         grain = self._grain
         points = _resampled(path, max(float(grain), _length(path) / _STEPS))
@@ -104,18 +107,7 @@ class LiveWire:
         offsets = np.arange(-reach, reach + 1)
         places = points[:, None, :] + offsets[None, :, None] * across[:, None, :]
         strength = self._edge_strength(places, across)
-        best = np.zeros_like(strength)
-        come_from = np.zeros(strength.shape, dtype=np.int64)
-        best[0] = np.where(offsets == 0, 0.0, -np.inf)  # the start stays where it was put
-        for step in range(1, len(points)):
-            before = np.pad(best[step - 1], 1, constant_values=-np.inf)
-            choices = np.stack((before[:-2] - 2.0, before[1:-1], before[2:] - 2.0))
-            come_from[step] = choices.argmax(axis=0) - 1
-            best[step] = choices.max(axis=0) + strength[step]
-        chosen = np.empty(len(points), dtype=np.int64)
-        chosen[-1] = reach  # and so does the end
-        for step in range(len(points) - 1, 0, -1):
-            chosen[step - 1] = chosen[step] + come_from[step, chosen[step]]
+        chosen = _best_offsets(strength)
         found: Points = places[np.arange(len(points)), chosen]
         return found
 
@@ -131,6 +123,28 @@ class LiveWire:
         step = across[:, None, :]
         change: NDArray[np.float64] = np.abs(grey(places + step) - grey(places - step)).max(axis=-1)
         return change
+
+
+def _best_offsets(strength: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Which of M offsets each of K points takes, for the most strength (K x M) in all: K.
+
+    By dynamic programming: neighbours differ by one at most, at a price; the ends take the middle one.
+    """
+    count, width = strength.shape
+    middle = width // 2
+    choices = np.full((3, width), -np.inf)  # from the offset before, the same, the one after
+    come_from = np.zeros(strength.shape, dtype=np.int64)
+    best = np.where(np.arange(width) == middle, 0.0, -np.inf)
+    for step in range(1, count):
+        choices[0, 1:] = best[:-1] - _BEND
+        choices[1] = best
+        choices[2, :-1] = best[1:] - _BEND
+        come_from[step] = choices.argmax(axis=0) - 1
+        best = choices.max(axis=0) + strength[step]
+    chosen = np.full(count, middle)
+    for step in range(count - 1, 0, -1):
+        chosen[step - 1] = chosen[step] + come_from[step, chosen[step]]
+    return chosen
 
 
 def _reduced(pixels: Rgb, cell: int) -> Rgb:
