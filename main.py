@@ -1,8 +1,9 @@
-"""Where Maskwright starts: the command line, its errors and its exit codes.
+"""Where Maskwright starts: the window, the command line, its errors and its exit codes.
 
-Every command lives in a file of its own under `engine/cli` and is imported only when it is run or
-listed, so that `--version` and `--help` answer without torch, numpy or Qt. This module knows the
-commands' names and nothing of what they do.
+Without a command the window opens, on the folder or files that are named. Every command lives in a
+file of its own under `engine/cli` and is imported only when it is run or listed, so that `--version`
+and `--help` answer without torch, numpy or Qt. This module knows the commands' names and nothing of
+what they do.
 
 Exit codes: 0 done, 1 a failure told in one sentence, 2 wrong arguments, 70 a fault in Maskwright
 itself (its traceback is in the log), 130 stopped with Ctrl+C.
@@ -14,6 +15,7 @@ import importlib
 import io
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import cast
 
 import click
@@ -21,7 +23,6 @@ import click
 from engine import __version__
 from engine.errors import MaskwrightError
 
-NO_WINDOW_YET = "The window comes with a later version; today the engine works from this command line."
 EXIT_FAILED, EXIT_FAULT, EXIT_STOPPED = 1, 70, 130
 
 
@@ -33,6 +34,7 @@ COMMANDS = {  # name -> the module and the name in it, in the order that help li
     "doctor": "engine.cli.doctor:doctor",
     "demo": "engine.cli.demo:demo",
 }
+HIDDEN = {"train-process": "engine.cli.train:train_process"}  # the program's own, see engine.train.process
 
 
 class LazyGroup(click.Group):
@@ -44,30 +46,60 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The command of that name, imported now; None for an unknown name."""
-        place = COMMANDS.get(cmd_name)
+        place = COMMANDS.get(cmd_name) or HIDDEN.get(cmd_name)
         if place is None:
             return None
         module, name = place.split(":")
         return cast(click.Command, getattr(importlib.import_module(module), name))
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """A command by its name, or the window for what is a path."""
+        if args[0] not in COMMANDS and (Path(args[0]).exists() or len(Path(args[0]).parts) > 1):
+            return "window", window, args
+        return super().resolve_command(ctx, args)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+def window(paths: tuple[Path, ...]) -> int:
+    """Open the window on a folder or on files."""
+    return open_window(paths)
+
+
+def open_window(paths: Sequence[Path]) -> int:
+    """Open the window and return when it is closed. Raises MaskwrightError where none can open."""
+    from engine.cli.display import check_display
+
+    for path in paths:
+        if not path.exists():
+            raise MaskwrightError(f"There is no file or folder called {path}: check the name.")
+    check_display()
+    from gui.app import run
+    from gui.main_window import MainWindow
+
+    return run(MainWindow, paths)
+
 
 @click.group(
     cls=LazyGroup,
     invoke_without_command=True,
+    subcommand_metavar="[FOLDER|FILE... | COMMAND [ARGS]...]",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="Maskwright", message="%(prog)s %(version)s")
 @click.option("--verbose", is_flag=True, help="Say on the error stream what is being done.")
 @click.pass_context
-def cli(ctx: click.Context, verbose: bool) -> None:
-    """Maskwright labels pictures with instance masks, learns from the labels and measures itself."""
-    if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
-        click.echo(f"\n{NO_WINDOW_YET}")
-        return
+def cli(ctx: click.Context, verbose: bool) -> int | None:
+    """Maskwright labels pictures with instance masks, learns from the labels and measures itself.
+
+    Without a command it opens its window, on FOLDER or FILE where one is named.
+    """
     from engine import applog
 
     applog.configure(verbose=verbose)
+    return open_window(()) if ctx.invoked_subcommand is None else None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -71,6 +71,7 @@ class Desk(QObject):
         self.project: Project | None = None
         self.media: tuple[MediaItem, ...] = ()
         self.order: tuple[int, ...] = ()
+        self.selected: tuple[int, ...] = ()
         self.states: dict[int, ImageState] = {}
         self.current: MediaItem | None = None
         self.problem = ""  # why the current image cannot be shown
@@ -165,9 +166,16 @@ class Desk(QObject):
             return nullcontext(project)
         return Project.open(folder)
 
-    def close(self) -> None:
-        """Write what is queued, let the project go and end the threads."""
+    def leave(self) -> None:
+        """Let the project go; `project_changed` follows."""
+        self._opening += 1
+        self._is_opening = False
         self._let_go()
+        self.project_changed.emit()
+
+    def close(self) -> None:
+        """Write what is queued, let the project go and end the threads: at the program's end."""
+        self._let_go(wait=True)
         self.background.close()
         self.project_changed.emit()
 
@@ -195,7 +203,7 @@ class Desk(QObject):
             self.failed.emit(sentence)
             self.project_changed.emit()
 
-    def _let_go(self) -> None:
+    def _let_go(self, *, wait: bool = False) -> None:
         project = self.project
         if project is None:
             return
@@ -204,9 +212,13 @@ class Desk(QObject):
         self.project_closing.emit()
         self.project, self.current, self.problem = None, None, ""
         self._showing += 1
-        self.media, self.order, self.states, self._items, self._places = (), (), {}, {}, {}
+        self.media, self.order, self.selected = (), (), ()
+        self.states, self._items, self._places = {}, {}, {}
         self.editor.show(None)
         self.saving.follow(None)
+        if not wait:
+            self.background.run(project.close, lambda _none: None, self.failed.emit)
+            return
         try:
             project.close()
         except ProjectError as error:
@@ -217,6 +229,10 @@ class Desk(QObject):
     def item(self, media_id: int) -> MediaItem:
         """The image of that id."""
         return self._items[media_id]
+
+    def place_of(self, media_id: int) -> int | None:
+        """Where an image stands in the list, from 0; None where the list leaves it out."""
+        return self._places.get(media_id)
 
     def state_of(self, media_id: int) -> ImageState:
         """What is known of an image as a whole."""
@@ -231,6 +247,10 @@ class Desk(QObject):
         """Go through the images in this order from now on: that of the list as it is sorted and filtered."""
         self.order = tuple(ids)
         self._places = {media_id: place for place, media_id in enumerate(self.order)}
+
+    def set_selected(self, ids: Iterable[int]) -> None:
+        """These images are selected in the list."""
+        self.selected = tuple(ids)
 
     def note_states(self, states: Mapping[int, ImageState]) -> None:
         """Take what a batch made of images."""
@@ -268,6 +288,7 @@ class Desk(QObject):
         self._items = {item.id: item for item in self.media}
         self.states = found.states
         self.set_order(item.id for item in self.media)
+        self.selected = tuple(media_id for media_id in self.selected if media_id in self._items)
         if self.current is not None:
             self.current = self._items.get(self.current.id)
         self.media_changed.emit()

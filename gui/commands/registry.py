@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gui.desk import Desk
     from gui.editor import Editor
     from gui.jobs import Jobs
+    from gui.models import Models
     from gui.proposals import Proposals
     from gui.settings import Settings
 
@@ -51,6 +52,7 @@ class Context:
     bridge: Bridge
     proposals: Proposals
     jobs: Jobs
+    models: Models
     settings: Settings
     viewport: Viewport
     clipboard: Clipboard = field(default_factory=Clipboard)

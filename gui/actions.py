@@ -1,0 +1,138 @@
+"""Commands as Qt's actions: one each, with the person's keys, enabled and checked as things stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from PySide6.QtCore import QObject, QTimer, Slot
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMainWindow, QMenu, QMenuBar
+
+from gui.commands.keys import shortcuts_of
+from gui.commands.registry import COMMANDS, Command, Context, translated
+from gui.theme import icon
+
+MENUS = ("File", "Edit", "View", "Image", "Tools", "Instance", "Classes", "Model", "Help")
+"""The order of the menu bar; menus that are not named stand before Help."""
+
+
+class Actions(QObject):
+    """All commands' actions, on a window."""
+
+    def __init__(self, window: QMainWindow, context: Context) -> None:
+        super().__init__(window)
+        self._window = window
+        self._context = context
+        self._actions: dict[str, QAction] = {}
+        for one in COMMANDS.values():
+            self._make(one)
+        self._soon = QTimer(self, interval=0, singleShot=True)
+        self._soon.timeout.connect(self.refresh)
+        self._follow()
+        context.settings.changed.connect(self._take_keys)
+        self._take_keys()
+        self.refresh()
+
+    def __getitem__(self, id_: str) -> QAction:
+        return self._actions[id_]
+
+    def __contains__(self, id_: str) -> bool:
+        return id_ in self._actions
+
+    def _make(self, one: Command) -> None:
+        action = QAction(translated(one.title), self._window)
+        action.setObjectName(one.id)
+        action.setCheckable(one.checked is not None)
+        action.setAutoRepeat(one.repeats)
+        action.setMenuRole(QAction.MenuRole.NoRole)
+        if one.icon:
+            action.setIcon(icon(one.icon))
+        action.triggered.connect(lambda: self._start(one))
+        self._window.addAction(action)
+        self._actions[one.id] = action
+
+    def _start(self, one: Command) -> None:
+        one.start(self._window, self._context)
+        self._soon.start()
+
+    def _follow(self) -> None:
+        context = self._context
+        editor, desk = context.editor, context.desk
+        for signal in (
+            editor.image_changed,
+            editor.edited,
+            editor.selection_changed,
+            editor.tool_changed,
+            editor.preview_changed,
+            editor.sight_changed,
+            editor.classes_changed,
+            desk.project_changed,
+            desk.media_changed,
+            desk.current_changed,
+            desk.saving.changed,
+            desk.saving.past_changed,
+            context.proposals.changed,
+            context.jobs.changed,
+            context.settings.changed,
+        ):
+            signal.connect(self._later)
+
+    @Slot()
+    def _later(self) -> None:
+        if not self._soon.isActive():
+            self._soon.start()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Enable and check every action as things stand now."""
+        for id_, action in self._actions.items():
+            one = COMMANDS[id_]
+            action.setEnabled(one.when(self._context))
+            if one.checked is not None:
+                action.setChecked(one.checked(self._context))
+
+    @Slot()
+    def _take_keys(self) -> None:
+        native = QKeySequence.SequenceFormat.NativeText
+        for id_, action in self._actions.items():
+            one = COMMANDS[id_]
+            keys = [QKeySequence(each) for each in shortcuts_of(one, self._context.settings)]
+            action.setShortcuts(keys)
+            hint = translated(one.hint)
+            name = one.plain_title + (f" ({keys[0].toString(native)})" if keys else "")
+            action.setToolTip(f"{name}\n{hint}" if hint else name)
+            action.setStatusTip(hint)
+
+    def fill(self, bar: QMenuBar, recent: QMenu) -> None:
+        """Build the menus; the recent folders stand after the first section of File."""
+        menus: dict[tuple[str, ...], QMenu] = {}
+        names = dict.fromkeys(one.menu[0] for one in COMMANDS.values() if one.menu)
+        for name in sorted(names, key=_rank):
+            menus[(name,)] = bar.addMenu(translated(name))
+        sections: dict[tuple[str, ...], str] = {}
+        for one in _in_sections(COMMANDS.values()):
+            if not one.menu:
+                continue
+            menu = menus.get(one.menu)
+            if menu is None:
+                menu = menus[one.menu] = menus[one.menu[:1]].addMenu(translated(one.menu[-1]))
+            if sections.setdefault(one.menu, one.section) != one.section:
+                sections[one.menu] = one.section
+                menu.addSeparator()
+            menu.addAction(self._actions[one.id])
+            if one.id == "file.sample":
+                menu.addMenu(recent)
+
+
+def _rank(menu: str) -> tuple[int, str]:
+    known = MENUS.index(menu) if menu in MENUS else len(MENUS) - 1
+    return (known if menu != MENUS[-1] else len(MENUS)), menu
+
+
+def _in_sections(commands: Iterable[Command]) -> list[Command]:
+    """Commands with those of one section together, sections in the order of their first command."""
+    first: dict[tuple[tuple[str, ...], str], int] = {}
+    found = list(commands)
+    for number, one in enumerate(found):
+        first.setdefault((one.menu, one.section), number)
+    return sorted(found, key=lambda one: first[(one.menu, one.section)])

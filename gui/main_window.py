@@ -1,0 +1,314 @@
+"""The main window: puts the parts together and does nothing itself."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QMimeData, QSize, Qt, QTimer, Slot
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import (
+    QDockWidget,
+    QMainWindow,
+    QMenu,
+    QSizePolicy,
+    QStackedWidget,
+    QToolBar,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.actions import Actions
+from gui.bridge import Bridge
+from gui.canvas.view import CanvasView
+from gui.commands import load_all
+from gui.commands.registry import COMMANDS, Context
+from gui.desk import Desk
+from gui.dialogs.unsaved import may_leave
+from gui.editor import Editor
+from gui.jobs import Jobs
+from gui.models import Models
+from gui.panels.jobs import JobsPanel
+from gui.panels.notice import Notices
+from gui.panels.plain_list import PlainList
+from gui.panels.proposals import ProposalsPanel
+from gui.panels.status import Status
+from gui.panels.welcome import Message, Welcome
+from gui.proposals import Proposals
+from gui.saving import Kept
+from gui.settings import Settings
+
+_END_SECONDS = 10.0  # for the worker to come to the end of its step when the window closes
+_TITLE_MS = 120  # a save takes less; the title need not flicker
+
+load_all()
+
+
+class MainWindow(QMainWindow):
+    """Everything on one screen. `close` saves, ends the worker and the threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.setObjectName("main")
+        self.resize(1360, 860)
+        self.setAcceptDrops(True)
+        self.setDockNestingEnabled(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.settings = settings
+        self.editor = Editor()
+        self.desk = Desk(self.editor)
+        self.bridge = Bridge(self.desk.lend)
+        self.proposals = Proposals(self.editor, self.desk, self.bridge, settings)
+        self.jobs = Jobs(self.desk, self.bridge, self.proposals)
+        self.models = Models(self.proposals, self.desk.background)
+        self.canvas = CanvasView(self.editor)
+        self.context = Context(
+            self.editor,
+            self.desk,
+            self.bridge,
+            self.proposals,
+            self.jobs,
+            self.models,
+            settings,
+            self.canvas,
+        )
+        self.actions_ = Actions(self, self.context)
+        self._title_soon = QTimer(self, interval=_TITLE_MS, singleShot=True)
+        self._title_soon.timeout.connect(self._entitle)
+        self._build_middle()
+        self._build_bars()
+        self._build_docks()
+        self._connect()
+        self._restore()
+        self._entitle()
+
+    # Building
+
+    def _build_middle(self) -> None:
+        actions = self.actions_
+        self.notices = Notices(self.desk, actions["file.save_again"])
+        self.welcome = Welcome(
+            self.settings, [actions["file.open_folder"], actions["file.open_files"], actions["file.sample"]]
+        )
+        self.message = Message()
+        self.stack = QStackedWidget()
+        for page in (self.welcome, self.message, self.canvas):
+            self.stack.addWidget(page)
+        self.jobs_panel = JobsPanel(
+            self.jobs, (actions["batch.cancel"], actions["batch.go_on"], actions["batch.undo"])
+        )
+        middle = QWidget()
+        layout = QVBoxLayout(middle)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.notices)
+        layout.addWidget(self.stack, 1)
+        layout.addWidget(self.jobs_panel)
+        self.setCentralWidget(middle)
+
+    def _build_bars(self) -> None:
+        self.recent = QMenu(self.tr("Open &recent"))
+        self.recent.aboutToShow.connect(self._fill_recent)
+        self.actions_.fill(self.menuBar(), self.recent)
+        tools = QToolBar(self.tr("Tools"))
+        tools.setObjectName("tools")
+        tools.setIconSize(QSize(22, 22))
+        tools.setMovable(False)
+        for id_ in COMMANDS:
+            if id_.startswith("tool."):
+                tools.addAction(self.actions_[id_])
+        self.addToolBar(Qt.ToolBarArea.LeftToolBarArea, tools)
+        bar = QToolBar(self.tr("Main"))
+        bar.setObjectName("bar")
+        bar.setIconSize(QSize(20, 20))
+        bar.setMovable(False)
+        groups = (
+            ("file.open_folder",),
+            ("edit.undo", "edit.redo"),
+            ("image.previous", "image.next", "image.next_to_look_at"),
+            ("predict.run", "predict.accept", "predict.reject", "predict.accept_all"),
+            ("view.fit", "view.actual_size", "view.hide_all"),
+            ("batch.label",),
+        )
+        for number, group in enumerate(groups):
+            if number:
+                bar.addSeparator()
+            for id_ in group:
+                if id_ in self.actions_:
+                    bar.addAction(self.actions_[id_])
+        space = QWidget()
+        space.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        bar.addWidget(space)
+        accept = QToolButton()
+        accept.setDefaultAction(self.actions_["image.accept"])
+        accept.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        bar.addWidget(accept)
+        self.addToolBar(Qt.ToolBarArea.TopToolBarArea, bar)
+        self.setStatusBar(Status(self.editor, self.desk))
+
+    def _build_docks(self) -> None:
+        left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
+        self.media_list = PlainList(self.desk)
+        self._dock("images", self.tr("Images"), self.media_list, left)
+        self.proposals_panel = ProposalsPanel(
+            self.editor, self.proposals, self.models, self.actions_["predict.model"]
+        )
+        self._dock("model", self.tr("Model"), self.proposals_panel, right)
+
+    def _dock(self, name: str, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
+        dock = QDockWidget(title)
+        dock.setObjectName(name)
+        dock.setWidget(widget)
+        self.addDockWidget(area, dock)
+        return dock
+
+    def _connect(self) -> None:
+        desk = self.desk
+        desk.opening.connect(self._on_opening)
+        desk.project_changed.connect(self._on_project)
+        desk.image_failed.connect(self._on_image_failed)
+        desk.current_changed.connect(self._on_current)
+        desk.failed.connect(self.tell)
+        desk.noticed.connect(self.tell)
+        desk.saving.changed.connect(self._title_soon.start)
+        self.editor.image_changed.connect(self._on_image)
+        self.editor.refused.connect(self.tell)
+        self.proposals.failed.connect(self.tell)
+        self.models.failed.connect(self.tell)
+        self.jobs.said.connect(self.tell)
+        self.welcome.chosen.connect(lambda path: self.open([path]))
+        self.canvas.space_tapped.connect(self.actions_["image.accept"].trigger)
+
+    def _restore(self) -> None:
+        choices = self.settings.choices
+        for text, restore in ((choices.geometry, self.restoreGeometry), (choices.layout, self.restoreState)):
+            if text:
+                restore(QByteArray(base64.b64decode(text.encode())))
+
+    # What a person does to the window itself
+
+    def start_engine(self) -> None:
+        """Import torch and start the worker, so that neither happens while somebody works."""
+        self.bridge.start()
+
+    def begin(self, paths: Sequence[Path]) -> None:
+        """Open these, or greet the person."""
+        if paths:
+            self.open(paths)
+
+    def open(self, paths: Sequence[Path]) -> None:
+        """Open a folder or files unless the person keeps what would be lost."""
+        if may_leave(self, self.desk):
+            self.desk.open(paths, lose_unsaved=True)
+
+    @Slot(str)
+    def tell(self, sentence: str) -> None:
+        """Show a sentence for a while."""
+        self.notices.tell(sentence)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
+        """Folders and pictures may be dropped."""
+        if _paths(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 - Qt's name
+        """Open what is dropped."""
+        paths = _paths(event.mimeData())
+        if paths:
+            event.acceptProposedAction()
+            # Not within the drop, which a question would hold up in the other program.
+            QTimer.singleShot(0, self, lambda: self.open(paths))
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
+        """Save and end everything, or stay where a person keeps what would be lost."""
+        if not may_leave(self, self.desk):
+            event.ignore()
+            return
+        self.settings.change(
+            geometry=base64.b64encode(self.saveGeometry().data()).decode(),
+            layout=base64.b64encode(self.saveState().data()).decode(),
+        )
+        self.hide()  # what is left takes a moment that nobody needs to see
+        self.models.stop()
+        self.desk.close()
+        self.canvas.stop()
+        self.bridge.close(_END_SECONDS)
+        event.accept()
+
+    # What changed
+
+    @Slot(object)
+    def _on_opening(self, folder: Path) -> None:
+        self.message.tell(self.tr("Opening {}…").format(folder.name or folder))
+        self.stack.setCurrentWidget(self.message)
+
+    @Slot()
+    def _on_project(self) -> None:
+        if self.desk.project is None:
+            self.stack.setCurrentWidget(self.welcome)
+        else:
+            self.settings.note_folder(self.desk.project.folder)
+            self.message.tell(self.tr("Loading…"))
+            self.stack.setCurrentWidget(self.message)
+        self._entitle()
+
+    @Slot()
+    def _on_current(self) -> None:
+        desk = self.desk
+        if desk.project is not None and desk.current is None:
+            self.message.tell(
+                self.tr("There are no pictures in {}.\nAdd some, then press F5.").format(desk.folder)
+            )
+            self.stack.setCurrentWidget(self.message)
+        self._entitle()
+
+    @Slot()
+    def _on_image(self) -> None:
+        if self.editor.shown is not None:
+            had_focus = self.stack.currentWidget() is not self.canvas
+            self.stack.setCurrentWidget(self.canvas)
+            if had_focus:
+                self.canvas.setFocus()
+        self._entitle()
+
+    @Slot(object, str)
+    def _on_image_failed(self, _item: object, sentence: str) -> None:
+        self.message.tell(sentence)
+        self.stack.setCurrentWidget(self.message)
+
+    @Slot()
+    def _entitle(self) -> None:
+        desk = self.desk
+        if desk.project is None:
+            self.setWindowTitle("")
+            return
+        parts = [desk.current.path] if desk.current else []
+        parts.append(desk.project.folder.name)
+        parts.append(self._saved_in_words())
+        self.setWindowTitle(" — ".join(parts))
+
+    def _saved_in_words(self) -> str:
+        if self.desk.read_only_reason:
+            return self.tr("read-only")
+        match self.desk.saving.state.kept:
+            case Kept.SAVED:
+                return self.tr("saved")
+            case Kept.SAVING:
+                return self.tr("saving…")
+            case Kept.FAILED:
+                return self.tr("NOT SAVED")
+
+    @Slot()
+    def _fill_recent(self) -> None:
+        self.recent.clear()
+        for folder in self.settings.choices.recent:
+            action = self.recent.addAction(folder.replace("&", "&&"))
+            action.triggered.connect(lambda _on=False, path=Path(folder): self.open([path]))
+        if not self.settings.choices.recent:
+            self.recent.addAction(self.tr("None yet")).setEnabled(False)
+
+
+def _paths(data: QMimeData) -> list[Path]:
+    return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]

@@ -1,0 +1,135 @@
+"""The labelling run under way, or the last one: progress, pace, failures, stop, go on, undo."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QProgressBar,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.jobs import Jobs, Run, Stage
+from gui.theme import SPACE
+
+
+class JobsPanel(QWidget):
+    """Hides itself while there is nothing to tell. actions: stop, go on, undo."""
+
+    def __init__(self, jobs: Jobs, actions: tuple[QAction, QAction, QAction]) -> None:
+        super().__init__()
+        self._jobs = jobs
+        self._actions = actions
+        self.setAccessibleName(self.tr("Labelling"))
+        self._title = QLabel()
+        self._bar = QProgressBar()
+        self._bar.setAccessibleName(self.tr("Images labelled"))
+        self._bar.setTextVisible(False)
+        self._bar.setFixedHeight(6)
+        self._pace = QLabel()
+        self._pace.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.failures = QListWidget()
+        self.failures.setAccessibleName(self.tr("Images that failed"))
+        self.failures.setMaximumHeight(96)
+        self.failures.setWordWrap(True)
+        self._buttons = []
+        row = QHBoxLayout()
+        row.setSpacing(SPACE)
+        row.addWidget(self._title)
+        row.addWidget(self._bar, 1)
+        row.addWidget(self._pace)
+        for action in actions:
+            button = QToolButton()
+            button.setDefaultAction(action)
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+            self._buttons.append(button)
+            row.addWidget(button)
+        self.dismiss = QToolButton()
+        self.dismiss.setText("✕")
+        self.dismiss.setAccessibleName(self.tr("Hide this line"))
+        self.dismiss.setToolTip(self.tr("Hide"))
+        self.dismiss.clicked.connect(self.hide)
+        row.addWidget(self.dismiss)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(SPACE, SPACE, SPACE, SPACE)
+        layout.setSpacing(SPACE)
+        layout.addLayout(row)
+        layout.addWidget(self.failures)
+        jobs.changed.connect(self._refresh)
+        self._last: Stage | None = None
+        self._refresh()
+
+    @Slot()
+    def _refresh(self) -> None:
+        run = self._jobs.run
+        if run is None:
+            self._last = None
+            self.hide()
+            return
+        if run.stage is not self._last:
+            self._last = run.stage
+            self.show()
+        self._title.setText(self._titled(run))
+        self._bar.setRange(0, 0 if run.stage is Stage.STARTING else max(run.total, 1))
+        self._bar.setValue(run.done if run.total else 1)
+        self._bar.setVisible(not run.stage.is_over)
+        self._pace.setText(self._paced(run))
+        self.dismiss.setVisible(run.stage.is_over)
+        stop, go_on, undo = self._buttons
+        stop.setVisible(not run.stage.is_over)
+        go_on.setVisible(self._jobs.can_go_on)
+        undo.setVisible(run.stage.is_over and bool(self._jobs.batches))
+        while self.failures.count() < len(run.failures):
+            path, reason = run.failures[self.failures.count()]
+            self.failures.addItem(reason if path in reason else f"{path}: {reason}")
+        if not run.failures:
+            self.failures.clear()
+        self.failures.setVisible(bool(run.failures))
+
+    def _titled(self, run: Run) -> str:
+        match run.stage:
+            case Stage.STARTING:
+                return self.tr("The model is being loaded…")
+            case Stage.RUNNING:
+                return self.tr("Labelling {done:,} of {total:,}").format(done=run.done, total=run.total)
+            case Stage.STOPPING:
+                return self.tr("Stopping after this image…")
+            case Stage.DONE:
+                return self.tr("Labelled {n:,} images, {found:,} proposals").format(
+                    n=run.done - len(run.failures), found=run.instances
+                )
+            case Stage.CANCELED:
+                return self.tr("Stopped after {done:,} of {total:,}").format(done=run.done, total=run.total)
+            case Stage.FAILED:
+                return run.problem
+
+    def _paced(self, run: Run) -> str:
+        parts = []
+        if not run.stage.is_over:
+            if run.rate:
+                parts.append(self.tr("{:.1f} images a second").format(run.rate))
+            if run.seconds_left is not None and run.done < run.total:
+                parts.append(self.tr("{} left").format(in_words(run.seconds_left)))
+            if run.device:
+                parts.append(run.device.partition(":")[0])
+        else:
+            if run.up_to_date:
+                parts.append(self.tr("{:,} up to date").format(run.up_to_date))
+            if run.reviewed:
+                parts.append(self.tr("{:,} reviewed and left alone").format(run.reviewed))
+        if run.failures:
+            parts.append(self.tr("{:,} failed").format(len(run.failures)))
+        return " · ".join(parts)
+
+
+def in_words(seconds: float) -> str:
+    """A span of time as people say it: 40 s, 3 min, 1 h 20 min."""
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,89 @@
+"""A line over the picture for what must not be missed: edits not saved, a project that is read-only."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QTimer, Slot
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+
+from gui.desk import Desk
+from gui.saving import Kept
+from gui.theme import SPACE, colors, theme
+
+_NOTE_MS = 9000
+
+
+class Notices(QWidget):
+    """Stays while it is true; a passing note goes by itself or is sent away."""
+
+    def __init__(self, desk: Desk, save_again: QAction) -> None:
+        super().__init__()
+        self._desk = desk
+        self._lasting = _Line()
+        self._lasting.button.setDefaultAction(save_again)
+        self._note = _Line()
+        self._note.button.setText("✕")
+        self._note.button.setAccessibleName(self.tr("Dismiss"))
+        self._note.button.clicked.connect(self._note.hide)
+        self._timer = QTimer(self, interval=_NOTE_MS, singleShot=True)
+        self._timer.timeout.connect(self._note.hide)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._lasting)
+        layout.addWidget(self._note)
+        self._note.hide()
+        desk.saving.changed.connect(self._refresh)
+        desk.project_changed.connect(self._refresh)
+        theme().changed.connect(self._refresh)
+        self._refresh()
+
+    @property
+    def lasting(self) -> str:
+        """The sentence that stays; empty where there is none."""
+        return self._lasting.label.text() if not self._lasting.isHidden() else ""
+
+    @property
+    def note(self) -> str:
+        """The passing note; empty where there is none."""
+        return self._note.label.text() if not self._note.isHidden() else ""
+
+    def tell(self, sentence: str) -> None:
+        """Show a note for a while."""
+        if sentence and sentence != self.lasting:
+            self._note.say(sentence, colors().raised, colors().text)
+            self._timer.start()
+
+    @Slot()
+    def _refresh(self) -> None:
+        state, now = self._desk.saving.state, colors()
+        self._lasting.button.setVisible(state.kept is Kept.FAILED)
+        if state.kept is Kept.FAILED:
+            text = self.tr("Not saved. {problem} Your {n} edits are kept here and tried again by itself.")
+            self._lasting.say(text.format(problem=state.problem, n=state.waiting), now.danger, now.window)
+        elif self._desk.read_only_reason:
+            text = self.tr("Read-only: {}. You can look, but nothing is changed.")
+            reason = self._desk.read_only_reason.rstrip(".")
+            self._lasting.say(text.format(reason[:1].upper() + reason[1:]), now.warning, now.window)
+        else:
+            self._lasting.hide()
+
+
+class _Line(QWidget):
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAutoFillBackground(True)
+        self.label = QLabel()
+        self.label.setWordWrap(True)
+        self.button = QToolButton()
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(SPACE, SPACE // 2, SPACE, SPACE // 2)
+        layout.setSpacing(SPACE)
+        layout.addWidget(self.label, 1)
+        layout.addWidget(self.button)
+
+    def say(self, sentence: str, background: str, text: str) -> None:
+        """Show a sentence in these colours."""
+        self.label.setText(sentence)
+        self.setStyleSheet(f"background: {background}; color: {text}")
+        self.show()
