@@ -31,11 +31,11 @@ class Recipe:
     """
 
     batch: int = 2
-    optimizer: str = "sgd"
-    learning_rate: float = 0.02
-    body_rate: float = 1.0
+    optimizer: str = "adamw"
+    learning_rate: float = 5e-4
+    body_rate: float = 0.2
     momentum: float = 0.9
-    weight_decay: float = 1e-4
+    weight_decay: float = 0.05
     clip_norm: float = 5.0
     warmup: int = 20
     final_rate: float = 0.02
@@ -75,9 +75,8 @@ class Recipe:
 
 FROM_NOTHING = Recipe(
     batch=4,
-    optimizer="adamw",
     learning_rate=1e-3,
-    weight_decay=0.05,
+    body_rate=1.0,
     warmup=50,
     frozen_stages=0,
     mask_rois=32,
