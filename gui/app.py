@@ -10,9 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from PySide6.QtCore import QRect, QRectF, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, QRect, QRectF, Qt, QTimer
 from PySide6.QtGui import QColor, QFont, QImageReader, QPainter, QPixmap
-from PySide6.QtWidgets import QApplication, QSplashScreen, QWidget
+from PySide6.QtWidgets import QApplication, QSplashScreen
 
 from engine import __version__, applog
 from gui import theme
@@ -20,6 +20,21 @@ from gui.settings import Settings
 
 _log = logging.getLogger(__name__)
 _SIGNALS_MS = 300
+_INPUT = frozenset(
+    {
+        QEvent.Type.MouseButtonPress,
+        QEvent.Type.MouseButtonRelease,
+        QEvent.Type.MouseButtonDblClick,
+        QEvent.Type.Wheel,
+        QEvent.Type.KeyPress,
+        QEvent.Type.KeyRelease,
+        QEvent.Type.ShortcutOverride,
+        QEvent.Type.Shortcut,
+        QEvent.Type.DragEnter,
+        QEvent.Type.Drop,
+        QEvent.Type.TouchBegin,
+    }
+)
 
 
 class Window(Protocol):
@@ -28,8 +43,8 @@ class Window(Protocol):
     def show(self) -> None:
         """Come up."""
 
-    def start_engine(self) -> None:
-        """Import what inference needs, which takes a while."""
+    def start_engine(self, then: Callable[[], None]) -> None:
+        """Begin to import what inference needs; `then` is called when that is over."""
 
     def begin(self, paths: Sequence[Path]) -> None:
         """Open these, or greet the person."""
@@ -47,20 +62,28 @@ def run(make_window: Callable[[Settings], Window], paths: Sequence[Path]) -> int
     splash.show()
     app.processEvents()  # the one place: the splash must be seen before what it covers up
     window = make_window(settings)
-    window.start_engine()
     before = sys.excepthook
     sys.excepthook = _to_log_and(window.tell)
     interrupted = signal.signal(signal.SIGINT, lambda _number, _frame: app.quit())
     beat = QTimer(interval=_SIGNALS_MS)  # Python sees a signal only when it is called
     beat.timeout.connect(lambda: None)
     beat.start()
+    # Torch's import holds the interpreter for a quarter of a second at a time: nobody types meanwhile.
+    deaf = _Deaf()
+    app.installEventFilter(deaf)
+
+    def ready() -> None:
+        app.removeEventFilter(deaf)
+        splash.close()
+
     window.show()
-    if isinstance(window, QWidget):
-        splash.finish(window)
+    splash.raise_()
+    window.start_engine(ready)
     window.begin(paths)
     try:
         return app.exec()
     finally:
+        app.removeEventFilter(deaf)
         beat.stop()
         splash.deleteLater()
         signal.signal(signal.SIGINT, interrupted)
@@ -83,6 +106,13 @@ def application() -> QApplication:
     QImageReader.setAllocationLimit(0)
     theme.apply(app)
     return app
+
+
+class _Deaf(QObject):
+    """Swallows what a person does, but for closing the window."""
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        return event.type() in _INPUT
 
 
 def _to_log_and(

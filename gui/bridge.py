@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
+from engine.errors import MaskwrightError
 from engine.messages import (
     Canceled,
     Event,
@@ -29,6 +31,7 @@ from engine.session import Session
 class Bridge(QObject):
     """A session with the engine. `start` imports torch: do it before the window accepts input."""
 
+    ready = Signal()  # the worker runs: `submit` does not wait for it
     model_ready = Signal(object)  # ModelReady
     predicted = Signal(object)  # Predicted
     image_labelled = Signal(object)  # ImageLabelled
@@ -42,17 +45,35 @@ class Bridge(QObject):
         super().__init__()
         self._open_project = open_project
         self._session: Session | None = None
+        self._starting = threading.Lock()
+        self._closed = False
         self._arrived.connect(self._pass_on, Qt.ConnectionType.QueuedConnection)
 
     def start(self) -> None:
-        """Start the worker; the first `submit` does it too."""
-        if self._session is None:
-            self._session = Session(self._arrived.emit, window=True, open_project=self._open_project)
+        """Start the worker, on any thread; the first `submit` does it too. Raises MaskwrightError."""
+        with self._starting:
+            if self._session is None and not self._closed:
+                self._session = self._open_session()
+                self.ready.emit()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the worker runs."""
+        return self._session is not None
+
+    def _open_session(self) -> Session:
+        try:
+            return Session(self._arrived.emit, window=True, open_project=self._open_project)
+        except (ImportError, OSError) as error:
+            raise MaskwrightError(
+                self.tr("Models cannot run here ({}): `main.py doctor` says what to mend.").format(error)
+            ) from error
 
     def submit(self, request: Request, priority: Priority = Priority.BATCH) -> OrderId:
-        """Queue a request; its events carry the returned id."""
+        """Queue a request; its events carry the returned id. Raises MaskwrightError as `start`."""
         self.start()
-        assert self._session is not None
+        if self._session is None:
+            raise MaskwrightError(self.tr("The program is ending."))
         return self._session.submit(request, priority)
 
     def cancel(self, order: OrderId) -> None:
@@ -62,7 +83,9 @@ class Bridge(QObject):
 
     def close(self, timeout: float | None = None) -> None:
         """Cancel everything and wait for the worker, at most `timeout` seconds."""
-        session, self._session = self._session, None
+        with self._starting:
+            self._closed = True
+            session, self._session = self._session, None
         if session is not None:
             session.close(timeout)
 

@@ -13,6 +13,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from engine.document.records import ReviewState
+from engine.errors import MaskwrightError
 from engine.messages import (
     Canceled,
     Failed,
@@ -158,7 +159,11 @@ class Jobs(QObject):
 
     def _start(self, request: LabelFolder) -> None:
         self._request = request
-        self._order = self._bridge.submit(request, Priority.BATCH)
+        try:
+            self._order = self._bridge.submit(request, Priority.BATCH)
+        except MaskwrightError as error:
+            self.said.emit(str(error))
+            return
         self._set(Run(Stage.STARTING, total=len(request.only)))
 
     def _set(self, run: Run | None) -> None:

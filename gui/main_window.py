@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QMimeData, QSize, Qt, QTimer, Slot
@@ -189,9 +189,14 @@ class MainWindow(QMainWindow):
 
     # What a person does to the window itself
 
-    def start_engine(self) -> None:
-        """Import torch and start the worker, so that neither happens while somebody works."""
-        self.bridge.start()
+    def start_engine(self, then: Callable[[], None] = lambda: None) -> None:
+        """Import torch and start the worker on a thread; `then` is called when that is over."""
+
+        def failed(sentence: str) -> None:
+            self.tell(sentence)
+            then()
+
+        self.desk.background.run(self.bridge.start, lambda _none: then(), failed)
 
     def begin(self, paths: Sequence[Path]) -> None:
         """Open these, or greet the person."""

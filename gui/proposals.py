@@ -14,7 +14,7 @@ from enum import Enum, auto
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QObject, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
 from engine.document.diff import Diff, Source
 from engine.document.document import Edit
@@ -106,6 +106,7 @@ class Proposals(QObject):
         editor.edited.connect(self._on_edit)
         editor.classes_changed.connect(self._refresh)
         desk.project_changed.connect(self._on_project)
+        bridge.ready.connect(self._look_by_itself, Qt.ConnectionType.QueuedConnection)
         bridge.predicted.connect(self._on_predicted)
         bridge.ended.connect(self._on_ended)
 
@@ -168,12 +169,19 @@ class Proposals(QObject):
                     return
                 self._bridge.cancel(order)
         request = PredictImage(self._desk.path_of(item), item.frame, self._choice, self._generation)
-        self._orders[self._bridge.submit(request, priority)] = _Asked(item.id, priority)
-        self._tell()
+        try:
+            self._orders[self._bridge.submit(request, priority)] = _Asked(item.id, priority)
+        except MaskwrightError as error:
+            self._tell(str(error))
+        else:
+            self._tell()
 
+    @Slot()
     def _look_by_itself(self) -> None:
         shown = self._editor.shown
-        if not self.predicts_by_itself or shown is None or self._editor.is_read_only:
+        if not self._bridge.is_ready or not self.predicts_by_itself or shown is None:
+            return
+        if self._editor.is_read_only:
             return
         if shown.document.state.review is ReviewState.UNLABELLED and not shown.document.instances:
             self._ask(shown.item, Priority.SHOWN)

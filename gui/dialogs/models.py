@@ -110,8 +110,9 @@ class ModelDialog(QDialog):
 
     @property
     def _marked(self) -> ListedModel | None:
-        item = self.list.currentItem()
-        found = item.data(Qt.ItemDataRole.UserRole) if item else None
+        if self.list.currentRow() < 0:
+            return None
+        found = self.list.currentItem().data(Qt.ItemDataRole.UserRole)
         return found if isinstance(found, ListedModel) else None
 
     def _lay_out(self, buttons: QDialogButtonBox) -> None:

@@ -133,7 +133,7 @@ class Palette(QDialog):
     @Slot()
     def _run(self) -> None:
         item = self.list.currentItem()
-        if item is None or not item.flags() & Qt.ItemFlag.ItemIsEnabled:
+        if not self.list.count() or not item.flags() & Qt.ItemFlag.ItemIsEnabled:
             return
         chosen, window, context = COMMANDS[item.data(Qt.ItemDataRole.UserRole)], self._window, self._context
         self.accept()

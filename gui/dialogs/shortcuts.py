@@ -124,9 +124,14 @@ class ShortcutPage(QDialog):
         native = QKeySequence.SequenceFormat.NativeText
         return "  ".join(QKeySequence(each).toString(native) for each in shortcuts_of(one, self._settings))
 
-    def _items(self) -> list[QTreeWidgetItem]:
-        groups = [self.tree.topLevelItem(place) for place in range(self.tree.topLevelItemCount())]
-        return [group.child(place) for group in groups if group for place in range(group.childCount())]
+    def _groups(self) -> list[tuple[QTreeWidgetItem, list[QTreeWidgetItem]]]:
+        """The groups with their commands."""
+        places = range(self.tree.topLevelItemCount())
+        groups = [group for place in places if (group := self.tree.topLevelItem(place)) is not None]
+        return [
+            (group, [one for row in range(group.childCount()) if (one := group.child(row)) is not None])
+            for group in groups
+        ]
 
     @property
     def _marked(self) -> Command | None:
@@ -136,12 +141,10 @@ class ShortcutPage(QDialog):
     @Slot()
     def _filter(self) -> None:
         wanted = self.line.text().casefold().strip()
-        for item in self._items():
-            item.setHidden(wanted not in f"{item.text(0)} {item.text(1)}".casefold())
-        for place in range(self.tree.topLevelItemCount()):
-            group = self.tree.topLevelItem(place)
-            if group is not None:
-                group.setHidden(all(group.child(row).isHidden() for row in range(group.childCount())))
+        for group, items in self._groups():
+            for item in items:
+                item.setHidden(wanted not in f"{item.text(0)} {item.text(1)}".casefold())
+            group.setHidden(all(item.isHidden() for item in items))
 
     @Slot()
     def _on_marked(self) -> None:
@@ -182,7 +185,7 @@ class ShortcutPage(QDialog):
             self._refresh()
 
     def _refresh(self) -> None:
-        for item in self._items():
+        for item in (item for _, items in self._groups() for item in items):
             one = COMMANDS.get(item.data(0, Qt.ItemDataRole.UserRole))
             if one is not None:
                 item.setText(1, self._keys_of(one))
