@@ -101,6 +101,21 @@ class Survey:
         np.divide(doubt, weight, out=uncertainty, where=weight > 0)
         return uncertainty
 
+    def replaced(self, media_ids: Collection[int], newer: Survey) -> Survey:
+        """This survey with what `newer` says of some images in the place of what it said itself."""
+        kept = self._only(~np.isin(self.media_ids[self.image], np.fromiter(media_ids, np.int64)))
+        owners = np.concatenate((kept.media_ids[kept.image], newer.media_ids[newer.image]))
+        order = np.argsort(owners, kind="stable")
+        there, image = np.unique(owners[order], return_inverse=True)
+        return Survey(
+            there,
+            image.astype(np.int64, copy=False),
+            np.concatenate((kept.class_ids, newer.class_ids))[order],
+            np.concatenate((kept.provenance, newer.provenance))[order],
+            np.concatenate((kept.scores, newer.scores))[order],
+            np.concatenate((kept.areas, newer.areas))[order],
+        )
+
     def _extreme(self, better: np.ufunc) -> NDArray[np.float32]:
         extremes = np.full(len(self.media_ids), np.nan, np.float32)
         if len(self.image):
@@ -117,6 +132,17 @@ class Survey:
             self.scores[keep],
             self.areas[keep],
         )
+
+
+EMPTY = Survey(
+    np.empty(0, np.int64),
+    np.empty(0, np.int64),
+    np.empty(0, np.int64),
+    np.empty(0, np.uint8),
+    np.empty(0, np.float32),
+    np.empty(0, np.float32),
+)
+"""Of a project without instances."""
 
 
 def note(connection: sqlite3.Connection, media_id: int, diff: Diff) -> None:

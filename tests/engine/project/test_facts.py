@@ -142,3 +142,17 @@ def test_that_what_a_person_has_settled_is_not_uncertain(project: Project) -> No
     settled = replace(drawn(class_id), score=0.5, provenance=Provenance.ACCEPTED)
     project.save(media_id, adding(settled), name="Accept").result()
     assert np.isnan(project.survey().uncertainty).all()
+
+
+def test_that_a_survey_brought_up_to_date_is_the_new_one(project: Project) -> None:
+    class_id = project.ensure_class("a").id
+    first, second, third = ids(project)
+    gone = drawn(class_id)
+    project.save(first, adding(gone), name="Draw").result()
+    project.save(third, adding(drawn(class_id)), name="Draw").result()
+    old = project.survey()
+    project.save(first, Diff(removed={gone.id: gone}), name="Delete").result()
+    project.save(second, adding(drawn(class_id), drawn(class_id)), name="Draw").result()
+    fresh = old.replaced([first, second], project.survey([first, second]))
+    assert fresh.media_ids.tolist() == project.survey().media_ids.tolist() == [second, third]
+    assert fresh.counts.tolist() == [2, 1]

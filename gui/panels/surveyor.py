@@ -1,0 +1,103 @@
+"""Keeps the survey of the open project up to date, so that panels can show counts and scores.
+
+It is read on a thread: whole when the project, its images or classes change; of single images after they
+were edited. Knows the desk; no widget.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+
+from engine.project import Project
+from engine.project.facts import EMPTY, Survey
+from gui.desk import Desk
+from gui.saving import Kept
+
+_SOON_MS = 300
+
+
+class Surveyor(QObject):
+    """`survey` is what was read last; `changed` says that it is another."""
+
+    changed = Signal()
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self.survey = EMPTY
+        self._desk = desk
+        self._project: Project | None = None
+        self._asked = 0  # generation: what an older whole survey brings is dropped
+        self._edited: set[int] = set()
+        self._wants_all = False
+        self._soon = QTimer(self, interval=_SOON_MS, singleShot=True)
+        self._soon.timeout.connect(self._look)
+        desk.project_changed.connect(self._start_anew)
+        desk.media_changed.connect(self.refresh)
+        desk.item_changed.connect(self._note)
+        desk.editor.classes_changed.connect(self._on_classes)
+        self._classes: frozenset[int] = frozenset()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Read all of it anew."""
+        self._wants_all = True
+        self._look()
+
+    @Slot()
+    def _start_anew(self) -> None:
+        self._soon.stop()
+        self._edited.clear()
+        self._asked += 1
+        self._project = self._desk.project
+        self.survey = EMPTY
+        self.changed.emit()
+
+    @Slot(int)
+    def _note(self, media_id: int) -> None:
+        self._edited.add(media_id)
+        if not self._soon.isActive():
+            self._soon.start()
+
+    @Slot()
+    def _on_classes(self) -> None:
+        # A name or colour counts nothing; a class that came or went may have taken instances along.
+        ids = frozenset(one.id for one in self._desk.editor.classes)
+        if ids != self._classes:
+            self._classes = ids
+            self.refresh()
+
+    @Slot()
+    def _look(self) -> None:
+        project = self._desk.project
+        if project is None or project is not self._project:
+            return
+        if self._wants_all:
+            self._wants_all = False
+            self._edited.clear()
+            self._asked += 1
+            asked = self._asked
+            self._desk.background.run(project.survey, lambda found: self._take(asked, found))
+        elif self._edited and self._desk.saving.state.kept is Kept.SAVING:
+            self._soon.start()  # the project does not know of the edit yet
+        elif self._edited:
+            ids, self._edited = frozenset(self._edited), set()
+            asked, old = self._asked, self.survey
+            self._desk.background.run(
+                lambda: (old, old.replaced(ids, project.survey(ids))),
+                lambda found: self._take_some(asked, ids, *found),
+            )
+
+    def _take(self, asked: int, found: Survey) -> None:
+        if asked == self._asked:
+            self.survey = found
+            self.changed.emit()
+
+    def _take_some(self, asked: int, ids: frozenset[int], old: Survey, found: Survey) -> None:
+        if asked != self._asked:
+            return
+        if self.survey is not old:  # two came at once
+            self._edited |= ids
+            self._soon.start()
+            return
+        self.survey = found
+        self.changed.emit()
