@@ -7,7 +7,7 @@ the project and the editor; neither models nor widgets.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -368,7 +368,8 @@ class Desk(QObject):
         pixels = self.pictures.read(path, item.frame)
         height, width = pixels.shape[:2]
         if (item.width, item.height) != (width, height) and not project.read_only:
-            self._note_size(project, item, width, height)
+            with suppress(ProjectError):  # a disk that refuses must not hide the picture
+                self._note_size(project, item, width, height)
         # The document after the pixels: an edit of the old image may still be on its way to it.
         document = project.load(item.id)
         sized = replace(item, width=width, height=height)
