@@ -137,8 +137,8 @@ class Jobs(QObject):
     def cancel(self) -> None:
         """Stop after the image at hand; what is done stays."""
         if self._order is not None and self.run is not None:
-            self._bridge.cancel(self._order)
             self._set(replace(self.run, stage=Stage.STOPPING))
+            self._bridge.cancel(self._order)
 
     def undo_batch(self, batch_id: str) -> None:
         """Remove the proposals of a run that nobody touched, and bring back those they replaced."""
@@ -238,9 +238,9 @@ class Jobs(QObject):
     @Slot()
     def _drop(self) -> None:
         """The project is let go: the run ends with it, and can be continued when it is opened again."""
-        if self._order is not None:
-            self._bridge.cancel(self._order)
-            self._order = None
+        order, self._order = self._order, None
+        if order is not None:
+            self._bridge.cancel(order)
 
     def _read_batches(self) -> None:
         project = self._desk.project

@@ -196,9 +196,10 @@ class Proposals(QObject):
     def _start_anew(self) -> None:
         """Another project or model: forget the old one's answers and orders."""
         self._generation += 1
-        for order in self._orders:
-            self._bridge.cancel(order)
+        orders = tuple(self._orders)
         self._orders.clear()
+        for order in orders:
+            self._bridge.cancel(order)
         self._answers.clear()
         self._wanted_anew = None
 
@@ -230,7 +231,7 @@ class Proposals(QObject):
         self._answers.move_to_end(asked.media_id)
         while len(self._answers) > KEPT:
             self._answers.popitem(last=False)
-        for order, other in self._orders.items():
+        for order, other in tuple(self._orders.items()):
             if other.media_id == asked.media_id and order != event.order:
                 self._bridge.cancel(order)
         shown = self._editor.shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -38,7 +39,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_behind(application: QApplication) -> Iterator[None]:
+def nothing_left_behind(application: QApplication, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fails a test that leaves a window, a thread or a message of Qt's behind."""
     threads = set(threading.enumerate())
     told: list[str] = []
@@ -47,6 +48,10 @@ def nothing_left_behind(application: QApplication) -> Iterator[None]:
         if kind is not QtMsgType.QtDebugMsg and "This plugin does not support" not in message:
             told.append(message)
 
+    def fail(kind: type[BaseException], error: BaseException, _trace: object) -> None:
+        told.append(f"{kind.__name__} in a slot: {error}")
+
+    monkeypatch.setattr(sys, "excepthook", fail)
     before = qInstallMessageHandler(tell)
     yield
     _settle()
