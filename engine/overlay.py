@@ -20,14 +20,18 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 def draw(
     image: NDArray[np.uint8], instances: Sequence[Instance], classes: Mapping[int, ClassDef]
 ) -> NDArray[np.uint8]:
-    """A copy of `image` (H x W x 3 RGB) with its instances in their class colours, lowest z first."""
+    """A copy of `image` (H x W x 3 RGB) with its instances in their class colours, lowest z first.
+
+    A class without a name is drawn without one.
+    """
     canvas = image.copy()
     thickness = max(1, round(max(image.shape[:2]) / 900))
     ordered = sorted(instances, key=lambda one: one.z, reverse=True)
     for one in ordered:
         _draw_pixels(canvas, one, _rgb(classes[one.class_id].color), thickness)
     for one in ordered:  # after all masks, so that no name is painted over
-        _draw_name(canvas, one, classes[one.class_id], thickness)
+        if classes[one.class_id].name:
+            _draw_name(canvas, one, classes[one.class_id], thickness)
     return canvas
 
 

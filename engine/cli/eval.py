@@ -21,9 +21,17 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="The score from which a detection counts, in all figures but AP.",
+)
+@click.option("--against", metavar="MODEL", help="Measure this model too, and put the two side by side.")
+@click.option(
     "--report",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Write the figures and the worst images here.",
+    help="Write a report here: a page to open, pictures, and the figures as JSON.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def evaluate(
@@ -34,26 +42,27 @@ def evaluate(
     val_fraction: float | None,
     seed: int,
     device: str,
+    threshold: float,
+    against: str | None,
     report: Path | None,
     as_json: bool,
 ) -> None:
-    """COCO box and mask AP of a model on DATA, a project folder (its reviewed images) or a COCO JSON file.
+    """Measure a model on DATA, a project folder (its reviewed images) or a COCO JSON file.
 
-    Up to 300 detections an image count. AP is on a 0-1 scale.
+    Prints COCO's AP by mask, boundary and box on a 0-1 scale, with up to 300 detections an image, and
+    how much is found, and found right, at a score threshold.
     """
-    import json
-
     from engine.cli import evaluating
-    from engine.train.report import figures, write_report
+    from engine.cli.models import obtain
+    from engine.train.report import check_writable
     from engine.train.sources import load_labelled, split
 
     truth = load_labelled(data, images)
     if val_fraction is not None:
         _, truth = split(truth, val_fraction, seed)
-    version, evaluation = evaluating.measure(truth, model, device)
     if report is not None:
-        write_report(report, version, truth, evaluation)
-    if as_json:
-        click.echo(json.dumps(figures(version, truth, evaluation), indent=1, ensure_ascii=False))
-    else:
-        evaluating.show(evaluation.scores, len(truth.images))
+        check_writable(report)
+    versions = [obtain(name) for name in (model, against) if name is not None]
+    after, *others = (evaluating.measure(truth, version, device) for version in versions)
+    before = others[0] if others else None
+    evaluating.tell(truth, after, before, threshold=threshold, report=report, as_json=as_json)

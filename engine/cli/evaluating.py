@@ -1,26 +1,36 @@
-"""The work behind `eval`: the model, the run with its progress, the table at the end."""
+"""The work behind `eval`: the model, the run with its progress, the tables at the end."""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import click
 
 from engine.cli.console import Progress, say
-from engine.cli.models import obtain
 from engine.device import choose_device, number_format, use_threads
 from engine.formats.labelled import LabelledSet
 from engine.models.card import ModelVersion
 from engine.models.version import load_network
 from engine.predict.predictor import Predictor
 from engine.predict.settings import PredictSettings
+from engine.train.confusion import Confusion
 from engine.train.evaluate import Evaluation, evaluate
-from engine.train.scores import MAX_DETECTIONS, Scores
+from engine.train.report import Measurement, compared, figures, write_comparison, write_report
+from engine.train.report.comparison import ROWS
+from engine.train.report.words import advice, change, headline, number
+from engine.train.scores import KINDS, MAX_DETECTIONS
+
+MOST_CLASSES = 20
+"""More are left to the report and to --json."""
 
 _COLUMNS = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "recall")
+_CLASS_COLUMNS = ("mask ap", "mask ap50", "mask ap75", "boundary ap", "box ap")
 
 
-def measure(truth: LabelledSet, model: str, device: str) -> tuple[ModelVersion, Evaluation]:
+def measure(truth: LabelledSet, version: ModelVersion, device: str) -> Measurement:
     """Load a model and measure it, with progress on the error stream. Raises MaskwrightError."""
-    version = obtain(model)
     choice = choose_device(device)
     use_threads(window=False)
     say(f"device: {choice.reason}")
@@ -32,23 +42,90 @@ def measure(truth: LabelledSet, model: str, device: str) -> tuple[ModelVersion, 
         device=choice.name,
         number_format=number_format(choice.name),
     )
-    with Progress("measuring", len(truth.images)) as progress:
-        return version, evaluate(predictor, truth, on_image=progress.advance)
+    with Progress(f"measuring {version.card.name}", len(truth.images)) as progress:
+        return Measurement(version, evaluate(predictor, truth, on_image=progress.advance))
 
 
-def show(scores: Scores, images: int) -> None:
-    """Print the figures as a table on standard output; a dash where there is nothing to measure."""
+def tell(
+    truth: LabelledSet,
+    after: Measurement,
+    before: Measurement | None,
+    *,
+    threshold: float,
+    report: Path | None,
+    as_json: bool,
+) -> None:
+    """Print the figures, of one model or of two, and write the report where one is wanted."""
+    page = None
+    if report is not None and before is not None:
+        page = write_comparison(report, truth, before=before, after=after, threshold=threshold)
+    elif report is not None:
+        page = write_report(report, truth, after, threshold)
+    if as_json:
+        content = figures(truth, after, threshold)
+        if before is not None:
+            content = compared(truth, before, after, threshold)
+        click.echo(json.dumps(content, indent=1, ensure_ascii=False))
+    elif before is not None:
+        show_comparison(before, after, len(truth.images), threshold)
+    else:
+        show(after.evaluation, len(truth.images), threshold)
+    if page is not None:
+        (say if as_json else click.echo)(f"the report: {page}")
+
+
+def show(evaluation: Evaluation, images: int, threshold: float) -> None:
+    """Print the figures on standard output, as tables and in words; a dash where nothing can be measured."""
+    scores, counts = evaluation.scores, evaluation.matches.at(threshold)
     click.echo(f"{images} images, up to {MAX_DETECTIONS} detections each; AP and recall from 0 to 1")
-    click.echo("".join(name.replace("_", " ").rjust(11) for name in ("", *_COLUMNS)))
-    for kind in ("mask", "box"):
-        if f"{kind}_ap" in scores.metrics:
-            cells = (_cell(scores.metrics.get(f"{kind}_{name}")) for name in _COLUMNS)
-            click.echo(kind.rjust(11) + "".join(cells))
-    if len(scores.per_class) > 1:
-        for name, values in scores.per_class.items():
-            told = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in values.items())
-            click.echo(f"{name}: {told}")
+    rows = [
+        (kind, *(number(scores.metrics.get(f"{kind}_{name}")) for name in _COLUMNS))
+        for kind in KINDS
+        if f"{kind}_ap" in scores.metrics
+    ]
+    _print(("", *(name.replace("_", " ") for name in _COLUMNS)), rows)
+    if 1 < len(scores.per_class) <= MOST_CLASSES:
+        names = [name for name in _CLASS_COLUMNS if f"{name.split()[0]}_ap" in scores.metrics]
+        rows = [
+            (name, str(scores.instances[name]), *(number(values.get(c.replace(" ", "_"))) for c in names))
+            for name, values in scores.per_class.items()
+        ]
+        click.echo("")
+        _print(("class", "objects", *names), rows)
+    click.echo(f"\nAt a score threshold of {threshold:.2f}: {_sentence(counts)}")
+    if said := advice(evaluation.matches, counts):
+        click.echo(said)
 
 
-def _cell(value: float | None) -> str:
-    return ("-" if value is None else f"{value:.3f}").rjust(11)
+def show_comparison(before: Measurement, after: Measurement, images: int, threshold: float) -> None:
+    """Print the figures of two models side by side, with what the second has more."""
+    click.echo(f"{images} images, up to {MAX_DETECTIONS} detections each; AP from 0 to 1")
+    old, new = (one.evaluation.scores.metrics for one in (before, after))
+    rows = [
+        (title, number(old[name]), number(new[name]), change(old[name], new[name]))
+        for name, title in ROWS.items()
+        if name in old and name in new
+    ]
+    _print(("", before.name, after.name, "difference"), rows)
+    click.echo("")
+    for one in (before, after):
+        counts = one.evaluation.matches.at(threshold)
+        click.echo(f"{one.name}, at a score threshold of {threshold:.2f}: {_sentence(counts)}")
+
+
+def _sentence(counts: Confusion) -> str:
+    said = "".join(part for part, _ in headline(counts))
+    return said[0].lower() + said[1:]
+
+
+def _print(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for position, title in enumerate(head):
+        table.add_column(Text(title), justify="right" if position else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))  # Text: a name is not markup
+    Console(highlight=False).print(table)

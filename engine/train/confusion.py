@@ -91,6 +91,14 @@ class Confusion:
         """The harmonic mean of precision and recall, 0..1; None where there is neither."""
         return 2 * self.right / (self.found + self.true) if self.found + self.true else None
 
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """As the table, 0..1: of each true class what is found as each, and in the last row, of what is
+        found as each class the part that is nothing."""
+        shares: NDArray[np.float64] = self.table / self.table.sum(axis=1, keepdims=True).clip(min=1)
+        shares[-1] = self.table[-1] / self.table.sum(axis=0).clip(min=1)
+        return shares
+
     def of_class(self, name: str) -> tuple[float | None, float | None]:
         """Recall and precision of one class alone, 0..1; None where it is not true, or not found, at all."""
         k = self.classes.index(name)
@@ -141,19 +149,21 @@ class Matches:
         return Confusion(self.classes, threshold, self.images[place].table(threshold, len(self.classes)))
 
     def best_threshold(self) -> float | None:
-        """The score threshold with the best F1, to two digits where they do; None if none is right."""
-        every = sorted((one for image in self.images for one in image.matches), key=lambda one: -one.score)
+        """The score threshold, of 0.01, 0.02 .. 0.99, with the best F1; None where nothing is right.
+
+        Of thresholds that are equally good, the middle one.
+        """
+        every = sorted((one.score, one.right) for image in self.images for one in image.matches)
+        scores, right = (np.array(values) for values in zip(*every, strict=True)) if every else ((), ())
+        thresholds = np.arange(1, 100) / 100
+        lower = np.searchsorted(scores, thresholds)  # detections that do not count there
+        found = len(every) - lower
+        hits = np.sum(right) - np.concatenate([[0], np.cumsum(right)])[lower]
         true = sum(len(image.true) for image in self.images)
-        scores = np.array([*(one.score for one in every), 0.0])
-        right = np.cumsum([one.right for one in every])
-        if not every or not right[-1]:
-            return None
-        f1 = 2 * right / (np.arange(1, len(every) + 1) + true)
-        f1[scores[1:] == scores[:-1]] = 0.0  # no threshold parts equal scores
-        best = int(f1.argmax())
-        # Between the last detection that should count and the first that should not.
-        middle = round(float(scores[best] + scores[best + 1]) / 2, 2)
-        return middle if scores[best + 1] < middle <= scores[best] else float(scores[best])
+        f1 = 2 * hits / (found + true).clip(min=1)
+        best = np.flatnonzero(f1 == f1.max())
+        run = best[best - best[0] == np.arange(len(best))]
+        return float(thresholds[run[len(run) // 2]]) if f1.max() > 0 else None
 
 
 def match(truth: LabelledSet, found: Sequence[Sequence[Instance]]) -> Matches:
