@@ -160,7 +160,7 @@ def _pictures(
     fates = {
         "true": "the truth",
         "right": "right",
-        "extra": "extra: nothing is there, or it was found already",
+        "extra": "extra: of nothing, of what was found already, or too far off",
         "confused": "found as another class",
         "ignored": "to be ignored",
     }

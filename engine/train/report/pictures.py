@@ -35,8 +35,10 @@ LONG_SIDE = 1000
 SMALL_SIDE = 500
 """A smaller picture is blown up before it is drawn on, so that outlines and names do not cover it."""
 
+WRONG = ("missed", "extra", "confused")
+
 MOST_NAMED = 15
-"""Instances; on an image with more, those that are right stay without a name."""
+"""Instances; on an image with more, only what is wrong has a name, unless that is as much again."""
 
 GAP, HEAD = 10, 34
 
@@ -78,8 +80,12 @@ class Painter:
 
     def _drawn(self, instances: Sequence[Instance], fates: Sequence[tuple[str, str]]) -> Rgb:
         """Every instance gets a class of its own, with the colour of its fate and its words."""
-        crowded = len(instances) > MOST_NAMED
-        classes = {n: ClassDef(n, _label(*fate, crowded), COLORS[fate[0]]) for n, fate in enumerate(fates)}
+        wrong = sum(fate in WRONG for fate, _ in fates)
+        named = COLORS if len(fates) <= MOST_NAMED else WRONG if wrong <= MOST_NAMED else ()
+        classes = {
+            n: ClassDef(n, _label(fate, words) if fate in named else "", COLORS[fate])
+            for n, (fate, words) in enumerate(fates)
+        }
         return _fitted(draw(self._pixels, [self._scaled(n, one) for n, one in enumerate(instances)], classes))
 
     def _scaled(self, number: int, one: Instance) -> Instance:
@@ -90,9 +96,7 @@ class Painter:
         return dataclasses.replace(one, class_id=number, mask=mask, box_xyxy=(x0, y0, x1, y1), score=None)
 
 
-def _label(fate: str, words: str, crowded: bool) -> str:
-    if fate in ("right", "true") and crowded:
-        return ""
+def _label(fate: str, words: str) -> str:
     return f"{fate} {words}" if fate in ("missed", "extra") else words
 
 

@@ -215,7 +215,7 @@ def _worst(
     fates = {
         "right": "right",
         "missed": "missed",
-        "extra": "extra: nothing is there, or it was found already",
+        "extra": "extra: of nothing, of what was found already, or too far off",
         "confused": "found as another class",
         "ignored": "to be ignored",
     }

@@ -283,6 +283,21 @@ def test_that_each_instance_has_the_colour_of_its_fate(
     assert close(middle(painter.truth(matches, 0.5), square(60, 10)), (162, 125, 145))
 
 
+def test_that_names_do_not_cover_a_crowded_image(truth: LabelledSet) -> None:
+    cells = [square(12 * n % 120, 12 * (12 * n // 120), 6) for n in range(40)]
+    image = dataclasses.replace(truth.images[0], instances=tuple(true(mask) for mask in cells))
+    one = truth.with_images((image,))
+    painter = Painter(image, one.classes)
+
+    def drawn(right: int) -> int:
+        """Pixels of the plain grey that names and masks leave free, with that many found."""
+        matches = assess(one, [[found(0.9, mask) for mask in cells[:right]]]).matches.images[0]
+        return int((painter.truth(matches, 0.5) == 128).all(axis=2).sum())
+
+    assert drawn(40) == drawn(0)  # all right or all missed: the colour says so
+    assert drawn(30) < drawn(40) - 1000  # ten are missed, and named
+
+
 def test_that_percent_is_all_or_nothing_only_where_it_is() -> None:
     shares = (None, 0.0, 0.001, 0.5, 0.998, 1.0)
     assert [percent(share) for share in shares] == ["–", "0 %", "1 %", "50 %", "99 %", "100 %"]
