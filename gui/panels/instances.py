@@ -21,7 +21,14 @@ from PySide6.QtCore import (
     Slot,
 )
 from PySide6.QtGui import QColor, QPainter, QPen
-from PySide6.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QListView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QWidget,
+)
 
 from engine.document.records import Instance, Provenance
 from gui import theme
@@ -181,7 +188,9 @@ class Instances(QWidget):
         self.model = InstanceModel(editor, self)
         self.accept = button("accept", self.tr("Accept the selected proposals"), self.tr("Enter"))
         self.reject = button("reject", self.tr("Reject the selected proposals"), "X")
-        self.accept_all = button("accept-all", self.tr("Accept all visible proposals"), self.tr("Shift+Enter"))
+        self.accept_all = button(
+            "accept-all", self.tr("Accept all visible proposals"), self.tr("Shift+Enter")
+        )
         self.delete = button("trash", self.tr("Delete the selected instances"), self.tr("Delete"))
         self.hidden = button("eye-off", self.tr("List the hidden instances too"), checkable=True)
         for one, command in (

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from engine.project import Project
 from engine.project.facts import EMPTY, Survey
+from engine.project.statistics import Statistics, statistics
 from gui.desk import Desk
 from gui.saving import Kept
 
@@ -17,13 +18,15 @@ _SOON_MS = 300
 
 
 class Surveyor(QObject):
-    """`survey` is what was read last; `changed` says that it is another."""
+    """`survey` is what was read last, `statistics` its counts; `changed` says that the survey is another."""
 
     changed = Signal()
+    counted = Signal()  # `statistics` is another: of what the score slider shows
 
     def __init__(self, desk: Desk) -> None:
         super().__init__()
         self.survey = EMPTY
+        self.statistics = Statistics()
         self._desk = desk
         self._project: Project | None = None
         self._asked = 0  # generation: what an older whole survey brings is dropped
@@ -31,6 +34,12 @@ class Surveyor(QObject):
         self._wants_all = False
         self._soon = QTimer(self, interval=_SOON_MS, singleShot=True)
         self._soon.timeout.connect(self._look)
+        self._counting = 0
+        self._score = desk.editor.sight.score
+        self._count_soon = QTimer(self, interval=_SOON_MS, singleShot=True)
+        self._count_soon.timeout.connect(self._count)
+        self.changed.connect(self._count)
+        desk.editor.sight_changed.connect(self._on_sight)
         desk.project_changed.connect(self._start_anew)
         desk.media_changed.connect(self.refresh)
         desk.item_changed.connect(self._note)
@@ -65,6 +74,24 @@ class Surveyor(QObject):
         if ids != self._classes:
             self._classes = ids
             self.refresh()
+
+    @Slot()
+    def _on_sight(self) -> None:
+        if self._desk.editor.sight.score != self._score:
+            self._score = self._desk.editor.sight.score
+            self._count_soon.start()
+
+    @Slot()
+    def _count(self) -> None:
+        self._counting += 1
+        counting, survey, score = self._counting, self.survey, self._score
+
+        def take(found: Statistics) -> None:
+            if counting == self._counting:
+                self.statistics = found
+                self.counted.emit()
+
+        self._desk.background.run(lambda: statistics(survey.seen_at(score)), take)
 
     @Slot()
     def _look(self) -> None:
