@@ -44,6 +44,46 @@ def seconds_in_words(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+class Display:
+    """How far something is, on the error stream: a bar in a terminal, elsewhere a line now and then.
+
+    Use it as a context manager. `counted`: in a terminal `3/40` is shown, else per cent.
+    """
+
+    def __init__(self, doing: str, total: float, *, counted: bool) -> None:
+        self.doing, self.total, self.counted = doing, total, counted
+        self._spoke = time.monotonic()
+        self._bar: RichProgress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        self._spoke = time.monotonic()
+        if console().is_terminal:
+            self._bar = _bar(counted=self.counted)
+            self._task = self._bar.add_task(self.doing, total=self.total, facts="")
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    @property
+    def is_bar(self) -> bool:
+        """Whether there is a bar, which says all by itself."""
+        return self._bar is not None
+
+    def show(self, completed: float, facts: str, line: str, *, at_once: bool = False) -> None:
+        """Show the facts beside the bar, or the line if the last is long ago or this one is due at once."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=completed, facts=facts)
+        elif at_once or time.monotonic() - self._spoke >= SECONDS_BETWEEN_LINES:
+            self._spoke = time.monotonic()
+            say(line)
+
+
 class Progress:
     """Progress over `total` things with their rate, the time left and the failures.
 
@@ -54,36 +94,27 @@ class Progress:
     def __init__(self, doing: str, total: int, *, unit: str = "images") -> None:
         self.doing, self.total, self.unit = doing, total, unit
         self.done = self.failed = 0
-        self._began = self._spoke = time.monotonic()
-        self._bar: RichProgress | None = None
-        self._task: TaskID | None = None
+        self._began = time.monotonic()
+        self._display = Display(doing, total, counted=True)
 
     def __enter__(self) -> Self:
-        self._began = self._spoke = time.monotonic()
-        if console().is_terminal:
-            self._bar = _bar()
-            self._task = self._bar.add_task(self.doing, total=self.total, facts=self.facts())
-            self._bar.start()
+        self._began = time.monotonic()
+        self._display.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-        elif self.done:
+        self._display.__exit__(kind, error, traceback)
+        if self.done and not self._display.is_bar:
             say(self.line())
 
     def advance(self, *, failed: bool = False, note: str = "") -> None:
         """One more is done, or has failed. `note` is shown beside the figures (a loss, a file)."""
         self.done += 1
         self.failed += failed
-        if self._bar is not None and self._task is not None:
-            facts = f"{self.facts()} · {note}" if note else self.facts()
-            self._bar.update(self._task, completed=self.done, facts=facts)
-        elif time.monotonic() - self._spoke >= SECONDS_BETWEEN_LINES:
-            self._spoke = time.monotonic()
-            say(f"{self.line()} · {note}" if note else self.line())
+        tail = f" · {note}" if note else ""
+        self._display.show(self.done, self.facts() + tail, self.line() + tail)
 
     def rate(self) -> float:
         """Things a second so far; 0 before the first."""
@@ -107,14 +138,14 @@ class Progress:
         return f"{self.doing}: {self.done} of {self.total} · {self.facts()}"
 
 
-def _bar() -> RichProgress:
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+def _bar(*, counted: bool) -> RichProgress:
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn, TextColumn
     from rich.progress import Progress as RichProgress
 
     return RichProgress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        MofNCompleteColumn(),
+        MofNCompleteColumn() if counted else TaskProgressColumn(),
         TextColumn("{task.fields[facts]}", markup=False),
         console=console(),
     )

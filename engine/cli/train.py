@@ -77,8 +77,9 @@ def train(
     if iterations is not None and minutes is not None:
         raise click.UsageError("Give --iterations or --minutes, not both.")
     from engine.cli import training
+    from engine.train.order import TrainOrder
 
-    order = training.Order(
+    order = TrainOrder(
         data=data,
         images=images,
         val=val,
@@ -94,3 +95,12 @@ def train(
         resume=resume,
     )
     return training.run(order, as_json=as_json)
+
+
+@click.command("train-process", hidden=True, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1)
+def train_process(arguments: tuple[str, ...]) -> int:
+    """Carry out an order as `python -m engine.train` does; the bundle has no `python -m`."""
+    from engine.train.program import main
+
+    return main(arguments)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from engine.cli.console import SECONDS_BETWEEN_LINES, console, say, seconds_in_words
-from engine.train.events import Measured, Started, Stepped
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+from engine.cli.console import Display, say, seconds_in_words
+from engine.train.events import (
+    EndedEarly,
+    Fetching,
+    Measured,
+    Measuring,
+    Noted,
+    Started,
+    Stepped,
+    TrainEvent,
+)
 
 SMOOTH = 0.05
 """Share of the newest step in the loss that is shown: single steps jump about."""
@@ -20,71 +25,66 @@ class TrainingProgress:
     """Shows step, loss, rate and time left. Use it as a context manager."""
 
     def __init__(self) -> None:
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
+        self._display = Display("training", 1.0, counted=False)
         self._loss: float | None = None
-        self._first: Stepped | None = None
-        self._began = self._spoke = time.monotonic()
+        self._done = 0.0
 
     def __enter__(self) -> Self:
-        if console().is_terminal:
-            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
-            self._bar = Progress(
-                TextColumn("training"),
-                BarColumn(),
-                TaskProgressColumn(),
-                TextColumn("{task.fields[facts]}", markup=False),
-                console=console(),
-            )
-            self._task = self._bar.add_task("training", total=1.0, facts="")
-            self._bar.start()
+        self._display.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._display.__exit__(kind, error, traceback)
 
-    def show(self, event: Started | Stepped | Measured) -> None:
-        """Say what is new."""
+    def show(self, event: TrainEvent) -> None:
+        """Say what is new. Endings and saved restart files are not shown here."""
         match event:
+            case Noted(text):
+                say(text)
             case Started():
                 say(started_in_words(event))
+            case Stepped():
+                self._show_step(event)
+            case Fetching(name, done, total):
+                of = f" of {total / 1e6:.0f}" if total else ""
+                self._show_other(f"downloading {name}: {done / 1e6:.0f}{of} MB")
+            case Measuring(done, total):
+                self._show_other(f"measuring: {done} of {total} images")
             case Measured():
                 value = event.metrics.get("mask_ap", event.metrics.get("box_ap", 0.0))
                 best = ", the best yet" if event.is_best else ""
                 say(f"step {event.step}: AP {value:.3f} on the images held out{best}")
-            case Stepped():
-                self._show_step(event)
+            case EndedEarly():
+                say(
+                    f"training ends early, after step {event.step}: AP on the images held out has not risen "
+                    f"in the last {event.measurements} measurements; the weights of step {event.best_step} "
+                    "are kept"
+                )
 
     def _show_step(self, event: Stepped) -> None:
-        self._first = self._first or event
         if event.skipped:
             say(f"step {event.step} is left out: its loss is not a finite number")
         else:
             before = event.loss if self._loss is None else self._loss
             self._loss = before + SMOOTH * (event.loss - before)
+        self._done = event.progress
         facts = self.facts(event)
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=event.progress, facts=facts)
-        elif time.monotonic() - self._spoke >= SECONDS_BETWEEN_LINES or event.progress >= 1.0:
-            self._spoke = time.monotonic()
-            say(f"training: {facts}")
+        self._display.show(event.progress, facts, f"training: {facts}", at_once=event.progress >= 1.0)
+
+    def _show_other(self, facts: str) -> None:
+        self._display.show(self._done, facts, facts)
 
     def facts(self, event: Stepped) -> str:
         """The figures of a step in one line."""
         loss = "not finite" if self._loss is None else f"{self._loss:.3f}"
         parts = [f"step {event.step}", f"loss {loss}"]
-        first = self._first
-        if first is not None and event.step > first.step:
-            pace = (event.seconds - first.seconds) / (event.step - first.step)
+        pace = event.seconds_a_step
+        if pace:
             parts.append(f"{1 / pace:.1f} steps/s" if pace < 1 else f"{pace:.1f} s a step")
-            gained = event.progress - first.progress
-            if gained > 0:
-                left = (event.seconds - first.seconds) * (1.0 - event.progress) / gained
-                parts.append(f"{seconds_in_words(left)} left")
+        if event.seconds_left is not None:
+            parts.append(f"{seconds_in_words(event.seconds_left)} left")
         return " · ".join(parts)
 
 

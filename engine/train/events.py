@@ -1,12 +1,39 @@
-"""What training says while it goes on: frozen data, one union, no tensors."""
+"""What training says while it goes on: frozen data, one union, no tensors; and its form as lines of JSON.
+
+A run gives any number of events and then exactly one ending. No torch here.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias, get_type_hints
 
-from engine.models.card import ModelVersion
+from engine.models.card import ModelVersion, read_version
+
+
+class StopAsked(Exception):  # noqa: N818 - it is a wish, not an error
+    """Somebody wants the run to stop. Raised where nothing can be yielded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something worth knowing, in a sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """The base is being downloaded. done, total: bytes; total is None where the server does not say."""
+
+    name: str
+    done: int
+    total: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +54,8 @@ class Started:
 class Stepped:
     """A step is done. progress: 0..1 of the whole run. losses: by name; skipped: they were not finite.
 
-    seconds: time trained so far, that of the resumed run included.
+    seconds: time trained so far, that of the resumed run included. seconds_a_step, seconds_left: by what
+    was done since the program started, None at its first step; what is left includes the measuring.
     """
 
     step: int
@@ -37,6 +65,16 @@ class Stepped:
     learning_rate: float
     seconds: float
     skipped: bool
+    seconds_a_step: float | None = None
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """A model is being measured: images done, of so many."""
+
+    done: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +87,92 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Saved:
+    """The restart file was written: a run that is stopped now goes on after this step."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndedEarly:
+    """Training ends before its time: the last `measurements` were no better than that at `best_step`."""
+
+    step: int
+    best_step: int
+    measurements: int
+
+
+@dataclass(frozen=True, slots=True)
 class Trained:
-    """Training has ended; both versions are saved."""
+    """Training has ended; both versions are saved. metrics: on images that took no part, if there are."""
 
     best: ModelVersion
     last: ModelVersion
     steps: int
     seconds: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-TrainEvent: TypeAlias = Started | Stepped | Measured | Trained
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Training could not be done; `message` is a sentence. fault: Maskwright's own, told in the log."""
+
+    message: str
+    fault: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Training was stopped because somebody asked. It can go on after `step`; None: from nowhere."""
+
+    step: int | None
+
+
+Ending: TypeAlias = Trained | Failed | Stopped
+TrainEvent: TypeAlias = (
+    Noted | Fetching | Started | Stepped | Measuring | Measured | Saved | EndedEarly | Ending
+)
+
+_KINDS: dict[str, type[TrainEvent]] = {
+    kind.__name__.lower(): kind
+    for kind in (
+        Noted, Fetching, Started, Stepped, Measuring, Measured, Saved, EndedEarly, Trained, Failed, Stopped,
+    )
+}  # fmt: skip
+
+
+def to_line(event: TrainEvent) -> str:
+    """An event as one line of JSON, ASCII, without the line's end. Numbers that are not finite are null."""
+    fields = {one.name: _plain(getattr(event, one.name)) for one in dataclasses.fields(event)}
+    return json.dumps({"event": type(event).__name__.lower(), **fields}, allow_nan=False)
+
+
+def from_line(line: str | bytes) -> TrainEvent:
+    """The event of a line. Raises ValueError for another line, ModelError where a version is not there."""
+    fields = json.loads(line)
+    if not isinstance(fields, dict) or fields.get("event") not in _KINDS:
+        raise ValueError("not an event")
+    kind = _KINDS[fields.pop("event")]
+    hints = get_type_hints(kind)
+    if fields.keys() - hints.keys():
+        raise ValueError(f"not the fields of {kind.__name__}")
+    try:
+        return kind(**{name: _typed(value, hints[name]) for name, value in fields.items()})
+    except TypeError as e:
+        raise ValueError(f"not the fields of {kind.__name__}") from e
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, ModelVersion):
+        return str(value.path)
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _typed(value: Any, hint: Any) -> Any:
+    if hint is ModelVersion:
+        return read_version(Path(value))
+    if hint == Mapping[str, float]:
+        return {key: _typed(one, float) for key, one in value.items()}
+    return math.nan if value is None and hint is float else value

@@ -1,19 +1,19 @@
 """The training loop, to be read from top to bottom.
 
 `train` is a generator: it yields an event after each step, and closing it stops between two steps and
-leaves a restart file. It knows the data set, the network and the losses; not projects, people or
-processes.
+leaves a restart file. It knows the data set, the network and the losses; not projects or people, and of
+processes only that it may be one of several (`engine.train.distributed`).
 """
 
 from __future__ import annotations
 
 import copy
+import dataclasses
 import hashlib
 import json
 import math
 import time
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,108 +24,110 @@ from torchvision.models.detection import FasterRCNN
 from engine.device import use_threads
 from engine.errors import TrainingError
 from engine.formats.labelled import LabelledSet
-from engine.models.card import WEIGHTS_SUFFIX, Json, ModelCard, ModelVersion, check_name, read_version
+from engine.models.card import check_name
 from engine.models.store import ModelStore
-from engine.models.version import load_network, save_version
 from engine.predict.preprocess import to_batch
-from engine.train.augment import augmented
+from engine.train.augment import training_sample
 from engine.train.dataset import Dataset, batch_indices
+from engine.train.distributed import ALONE, Team
 from engine.train.evaluate import evaluate_network
-from engine.train.events import Measured, Started, Stepped, Trained, TrainEvent
+from engine.train.events import (
+    EndedEarly,
+    Measured,
+    Noted,
+    Saved,
+    Started,
+    Stepped,
+    StopAsked,
+    Trained,
+    TrainEvent,
+)
 from engine.train.losses import Truth, detection_losses, prepare_for_training
 from engine.train.norm import frozen, statistics, thaw
+from engine.train.plan import TrainPlan, with_changes
 from engine.train.recipe import FROM_NOTHING, Recipe
 from engine.train.restart import Restart, read_restart, write_restart
 from engine.train.sizing import Sizes, choose_sizes
+from engine.train.standing import Standing
 from engine.train.start import freeze, starting_point
+from engine.train.versions import Versions
 
 SECONDS_BETWEEN_RESTARTS = 300.0
-MEASUREMENTS = 8
-"""How often a run is measured on the images it holds out, the end included."""
-
 LONGEST_AVERAGE = 0.998
 MOST_SKIPPED = 20
 
+_GO_ON, _ENOUGH, _STOP = 1.0, 0.0, -1.0
+"""What the first process tells the others before each step."""
 
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """How long to train: steps or minutes, one of them."""
-
-    iterations: int | None = None
-    minutes: float | None = None
-
-    def progress(self, step: int, seconds: float) -> float:
-        """Share of the run that is done, 0..1."""
-        if self.iterations is not None:
-            return min(1.0, step / max(self.iterations, 1))
-        assert self.minutes is not None
-        return min(1.0, seconds / (60.0 * self.minutes))
+OnImage = Callable[[int, int], None]
+"""Called with the images measured and all there are; may raise StopAsked."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrainPlan:
-    """What is to be trained, on what, how and for how long.
-
-    data: what is learned from. held_out: a part of the training data kept to choose the best weights by;
-    None where there is too little. base: see `starting_point`. side: short side of a picture; None lets
-    the data decide. recipe: None takes the one that suits the base. notes: for the model card, such as
-    which images were left out.
-    """
-
-    data: LabelledSet
-    base: str
-    name: str
-    budget: Budget
-    held_out: LabelledSet | None = None
-    recipe: Recipe | None = None
-    seed: int = 0
-    device: str = "cpu"
-    side: int | None = None
-    notes: tuple[tuple[str, Json], ...] = ()
-
-
-def train(plan: TrainPlan, store: ModelStore, *, resume: bool = False) -> Generator[TrainEvent, None, None]:
+def train(
+    plan: TrainPlan,
+    store: ModelStore,
+    *,
+    resume: bool = False,
+    team: Team = ALONE,
+    on_image: OnImage = lambda _done, _total: None,
+) -> Generator[TrainEvent, None, None]:
     """Train a model and save it in the store as NAME (the best) and NAME-last.
 
     NAME holds averaged weights: those that did best on `held_out`, or without it those of the end.
     NAME-last holds the last step's, not averaged. Until the end an earlier version called NAME stays.
-    Raises TrainingError, ModelError, MediaError or DataError.
+    In a team only the first process saves, and ends with Trained. Raises TrainingError, ModelError,
+    MediaError, DataError, or what `on_image` raises; StopAsked on the others when the first is stopped.
     """
-    run = _Run(plan, store)
+    run = Run(plan, store, team)
     if resume:
         run.restore(read_restart(run.restart_file))
+    elif run.restart_file.is_file():
+        yield Noted(f"a stopped training of {plan.name} is given up: this one begins anew, without --resume")
     yield run.started()
     try:
-        while run.progress() < 1.0:
-            yield run.step()
+        while True:
             if run.is_time_to_measure():
-                yield run.measure()
+                yield run.measure(on_image)
+            if not run.goes_on():
+                break
+            yield run.step()
             if run.is_time_for_restart():
-                write_restart(run.restart_file, run.restart())
-    except GeneratorExit:
-        write_restart(run.restart_file, run.restart())
+                yield run.save_restart()
+    except (GeneratorExit, StopAsked):
+        run.stop()
         raise
-    last = run.save_last()
-    best = run.save_best()
+    if not team.is_first:
+        return
+    if run.ended_early():
+        yield EndedEarly(run.at.step, run.at.best_step, run.at.fruitless)
+    last = run.versions.save_last(run.saveable(), run.at)
+    best = run.versions.save_best(run.at, run.averaged_network)
     run.restart_file.unlink(missing_ok=True)
-    yield Trained(best, last, run.steps, run.seconds)
+    yield Trained(best, last, run.at.step, run.at.seconds)
 
 
-class _Run:
+class Run:
     """The state of a training run between steps."""
 
-    def __init__(self, plan: TrainPlan, store: ModelStore) -> None:
+    def __init__(self, plan: TrainPlan, store: ModelStore, team: Team = ALONE) -> None:
         if not plan.data.images or not plan.data.instance_count:
             raise TrainingError("There is nothing to learn from: the data holds no image with an instance.")
         check_name(plan.name)  # now, not after an hour's training
-        use_threads(window=False)
+        threads = use_threads(window=False) - plan.window
+        torch.set_num_threads(max(1, threads // team.neighbours))
         torch.manual_seed(plan.seed)
-        self.plan, self.store = plan, store
+        self.plan, self.team = plan, team
         self.device = torch.device(plan.device)
         self.sizes = choose_sizes(plan.data.images, plan.device, side=plan.side)
         self.start = starting_point(plan.base, plan.data.class_names, self.sizes, store)
         self.network = self.start.network
-        self.recipe = plan.recipe or (FROM_NOTHING if self.start.is_fresh else Recipe())
+        recipe = plan.recipe or (FROM_NOTHING if self.start.is_fresh else Recipe())
+        self.recipe = with_changes(recipe, dict(plan.changes))
+        if min(self.recipe.batch, len(plan.data.images)) < team.size:
+            raise TrainingError(
+                f"A step of {min(self.recipe.batch, len(plan.data.images))} pictures cannot be dealt out to "
+                f"{team.size} processes: start fewer, or raise the recipe's batch."
+            )
         if self.start.is_fresh:
             thaw(self.network)
         prepare_for_training(self.network, self.recipe)
@@ -134,30 +136,29 @@ class _Run:
         self.data = _dataset(plan.data, self.sizes, self.recipe)
         self.parameters = {n: p for n, p in self.network.named_parameters() if p.requires_grad}
         self.statistics = statistics(self.network) if self.start.is_fresh else {}
+        team.align([*self.network.parameters(), *self.statistics.values()])
         self.average = {n: p.detach().clone() for n, p in self.parameters.items()}
         self.optimizer = _optimizer(self.parameters, self.recipe)
-        self.steps, self.seconds, self.best, self.skipped_in_a_row = 0, 0.0, -1.0, 0
-        self.measured_at, self.saved_at = 0.0, 0.0
-        self.fingerprint = plan.data.fingerprint()
+        self.at = Standing()
+        self.saved_at = 0.0
+        self.first_step: tuple[float, Standing] | None = None
+        self.versions = Versions(store.root, plan, self.start, self.recipe)
 
     def identity(self) -> str:
         """Hash of everything that decides the weights, except for how long is trained."""
         plan = self.plan
-        parts = [self.fingerprint, plan.base, self.start.parent, self.recipe.to_json(), plan.seed, plan.side]
+        held_out = plan.held_out.fingerprint() if plan.held_out else None
+        settings = [plan.base, self.start.parent, self.recipe.to_json(), plan.seed]
+        parts = [self.versions.fingerprint, held_out, *settings, dataclasses.asdict(self.sizes)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-    @property
-    def folder(self) -> Path:
-        """Where unfinished work lies: the restart file and the best weights so far."""
-        return self.store.root / "training"
 
     @property
     def restart_file(self) -> Path:
         """This run's restart file: one a name."""
-        return self.folder / f"{self.plan.name}.restart"
+        return self.versions.folder / f"{self.plan.name}.restart"
 
     def progress(self) -> float:
-        return self.plan.budget.progress(self.steps, self.seconds)
+        return self.plan.budget.progress(self.at.step, self.at.seconds)
 
     def started(self) -> Started:
         held_out = len(self.plan.held_out.images) if self.plan.held_out else 0
@@ -168,47 +169,64 @@ class _Run:
             held_out,
             self.sizes.min_size,
             self.start.spec.anchor_base,
-            self.steps,
+            self.at.step,
             self.plan.budget.iterations,
         )
+
+    def goes_on(self) -> bool:
+        """Whether there is another step, which the first process decides; StopAsked where it stopped."""
+        more = self.progress() < 1.0 and not self.at.is_fruitless(self.plan.budget)
+        word, seconds = self.team.share(_GO_ON if more else _ENOUGH, self.at.seconds)
+        if word == _STOP:
+            raise StopAsked
+        self.at = dataclasses.replace(self.at, seconds=seconds)
+        return word == _GO_ON
 
     def step(self) -> Stepped:
         """One step: a batch, its losses, their gradients, new weights, a new average."""
         begun = time.perf_counter()
-        rate = self.recipe.rate(self.steps, self.progress())
+        rate = self.recipe.rate(self.at.step, self.progress())
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
-        batch, truths = self._batch()
+        before = [buffer.clone() for buffer in self.statistics.values()]
+        batch, truths, share = self._batch()
         losses = detection_losses(self.network, batch, truths, self.recipe)
-        total = torch.stack(list(losses.values())).sum()
         self.optimizer.zero_grad()
-        torch.autograd.backward(total)
+        torch.autograd.backward(torch.stack(list(losses.values())).sum())
+        figures = torch.stack([loss.detach() for loss in losses.values()])
+        self._average_over_team(figures, share)
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.recipe.clip_norm, foreach=True)
-        skipped = not math.isfinite(total.item()) or not math.isfinite(norm.item())
-        if not skipped:
+        total = figures.sum().item()
+        skipped = not math.isfinite(total) or not math.isfinite(norm.item())
+        if skipped:  # what made the loss infinite may be in the statistics already
+            for buffer, kept in zip(self.statistics.values(), before, strict=True):
+                buffer.copy_(kept)
+        else:
             self.optimizer.step()
             self._average_in()
-        self.skipped_in_a_row = self.skipped_in_a_row + 1 if skipped else 0
-        if self.skipped_in_a_row > MOST_SKIPPED:
+        self.at = self.at.stepped(time.perf_counter() - begun, skipped=skipped)
+        if self.at.skipped > MOST_SKIPPED:
             raise TrainingError(
                 f"The loss has not been a finite number for {MOST_SKIPPED} steps: the base's weights do not "
                 "suit the data; train from another --base."
             )
-        self.steps += 1
-        self.seconds += time.perf_counter() - begun
-        named = {name: loss.item() for name, loss in losses.items()}
-        return Stepped(self.steps, self.progress(), total.item(), named, rate, self.seconds, skipped)
+        named = dict(zip(losses, figures.tolist(), strict=True))
+        return Stepped(
+            self.at.step, self.progress(), total, named, rate, self.at.seconds, skipped, *self._pace()
+        )
 
-    def _batch(self) -> tuple[Tensor, list[Truth]]:
-        """The pictures of this step, which follow from the seed and its number alone."""
-        plan, recipe = self.plan, self.recipe
-        torch.manual_seed(hash((plan.seed, self.steps)) & 0x7FFFFFFF)
-        indices = batch_indices(self.data, recipe.batch, seed=plan.seed, step=self.steps)
+    def _batch(self) -> tuple[Tensor, list[Truth], float]:
+        """This process's pictures of the step, which follow from the seed and its number, and their share."""
+        plan, recipe, step = self.plan, self.recipe, self.at.step
+        seed = np.random.SeedSequence([plan.seed, step, self.team.rank]).generate_state(1)
+        torch.manual_seed(int(seed[0]))
+        indices = batch_indices(self.data, recipe.batch, seed=plan.seed, step=step)
+        places = self.team.own(len(indices))
         samples = [
-            augmented(
-                self.data[index], np.random.default_rng([plan.seed, self.steps, place]), recipe, self.sizes
+            training_sample(
+                self.data, indices[place], np.random.default_rng([plan.seed, step, place]), recipe, self.sizes
             )
-            for place, index in enumerate(indices)
+            for place in places
         ]
         batch = to_batch(
             [s.image for s in samples],
@@ -217,13 +235,36 @@ class _Run:
             std=self.start.std,
             device=self.device,
         )
-        return batch, [Truth.of(sample, self.device) for sample in samples]
+        return batch, [Truth.of(sample, self.device) for sample in samples], len(places) / len(indices)
+
+    def _average_over_team(self, figures: Tensor, share: float) -> None:
+        """Gradients, statistics and the losses' figures as one process would see them, more or less."""
+        if self.team.size == 1:
+            return
+        gradients = list[Tensor]()
+        for parameter in self.parameters.values():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            gradients.append(parameter.grad)
+        self.team.average([*gradients, *self.statistics.values(), figures], share)
 
     @torch.no_grad()
     def _average_in(self) -> None:
         """Exponential average of the weights, over about the last tenth of the steps so far."""
-        keep = min(LONGEST_AVERAGE, (1 + self.steps) / (10 + self.steps))
+        keep = min(LONGEST_AVERAGE, (1 + self.at.step) / (10 + self.at.step))
         torch._foreach_lerp_(list(self.average.values()), list(self.parameters.values()), 1.0 - keep)
+
+    def _pace(self) -> tuple[float | None, float | None]:
+        """Seconds a step and seconds left, by what was done since the first step of this program."""
+        now = time.perf_counter()
+        if self.first_step is None:
+            self.first_step = (now, self.at)
+            return None, None
+        began, then = self.first_step
+        done, progress = self.plan.budget.progress(then.step, then.seconds), self.progress()
+        a_step = (self.at.seconds - then.seconds) / (self.at.step - then.step)
+        left = (now - began) * (1.0 - progress) / (progress - done) if progress > done else None
+        return a_step, left
 
     def averaged_network(self) -> FasterRCNN:
         """A copy of the network with the averaged weights, in evaluation mode."""
@@ -239,86 +280,63 @@ class _Run:
         return network
 
     def is_time_to_measure(self) -> bool:
-        if self.plan.held_out is None or self.progress() < 0.25:
-            return False
-        return self.progress() >= 1.0 or self.progress() - self.measured_at >= 1 / MEASUREMENTS
+        held_out = self.plan.held_out if self.team.is_first else None
+        return held_out is not None and self.at.is_time_to_measure(self.plan.budget)
 
-    def measure(self) -> Measured:
+    def measure(self, on_image: OnImage) -> Measured:
         """Measure the averaged weights on the held-out images and keep them if they are the best yet."""
-        assert self.plan.held_out is not None
-        self.measured_at = self.progress()
-        network = self.averaged_network()
+        held_out, network = self.plan.held_out, self.averaged_network()
+        assert held_out is not None
+        done = 0
+
+        def count() -> None:
+            nonlocal done
+            done += 1
+            on_image(done, len(held_out.images))
+
+        card = self.versions.card(self.plan.name, self.at, {})
         metrics = evaluate_network(
-            copy.deepcopy(network), self._card(self.plan.name, {}), self.plan.held_out, str(self.device)
+            copy.deepcopy(network), card, held_out, str(self.device), on_image=count
         ).scores.metrics
         score = metrics.get("mask_ap", metrics.get("box_ap", 0.0))
-        is_best = score > self.best
+        is_best = score > self.at.best
         if is_best:
-            self.best = score
-            self._save(network, self.folder, self.plan.name, metrics)
-        return Measured(self.steps, metrics, is_best)
+            self.versions.put_aside(network, self.at, metrics)
+        self.at = self.at.measured(score)
+        return Measured(self.at.step, metrics, is_best)
 
-    def save_best(self) -> ModelVersion:
-        """Save the best weights under the plan's name: those measured best, or the averaged ones."""
-        name, root = self.plan.name, self.store.root
-        if self.best < 0:
-            return self._save(self.averaged_network(), root, name, {})
-        kept = read_version(self.folder / f"{name}{WEIGHTS_SUFFIX}")
-        version = save_version(root, name, load_network(kept), kept.card)
-        kept.path.unlink(missing_ok=True)
-        kept.card_path.unlink(missing_ok=True)
-        return version
-
-    def save_last(self) -> ModelVersion:
-        """Save the last step's weights as NAME-last."""
-        return self._save(self.saveable(), self.store.root, f"{self.plan.name}-last", {})
-
-    def _save(
-        self, network: FasterRCNN, folder: Path, name: str, metrics: Mapping[str, float]
-    ) -> ModelVersion:
-        held_out = {f"held_out_{key}": value for key, value in metrics.items()}
-        return save_version(folder, name, network, self._card(name, held_out))
-
-    def _card(self, name: str, metrics: Mapping[str, float]) -> ModelCard:
-        training: dict[str, Json] = {
-            "base": self.plan.base,
-            "seed": self.plan.seed,
-            "steps": self.steps,
-            "minutes": round(self.seconds / 60, 2),
-            "device": str(self.device),
-            "images": len(self.plan.data.images),
-            "recipe": self.recipe.to_json(),
-            **dict(self.plan.notes),
-        }
-        return ModelCard(
-            name,
-            self.start.spec,
-            self.plan.data.class_names,
-            mean=self.start.mean,
-            std=self.start.std,
-            parent=self.start.parent,
-            training=training,
-            data_fingerprint=self.fingerprint,
-            metrics=metrics,
-        )
+    def ended_early(self) -> bool:
+        """Whether the measurements ended the run, not its budget."""
+        return self.progress() < 1.0 and self.at.is_fruitless(self.plan.budget)
 
     def is_time_for_restart(self) -> bool:
         """Every few minutes, beginning with the first minutes."""
-        return self.seconds - self.saved_at >= SECONDS_BETWEEN_RESTARTS
+        return self.team.is_first and self.at.seconds - self.saved_at >= SECONDS_BETWEEN_RESTARTS
 
-    def restart(self) -> Restart:
-        """The state as it is now."""
-        self.saved_at = self.seconds
-        return Restart(
-            self.identity(),
-            self.steps,
-            self.seconds,
-            self.best,
-            {name: p.detach() for name, p in self.parameters.items()} | self.statistics,
-            self.average,
-            self.optimizer.state_dict(),
-        )
+    def save_restart(self) -> Saved | Noted:
+        """Write the restart file. A disk that refuses it costs the file, not the training."""
+        try:
+            self._write_restart()
+        except TrainingError as e:
+            return Noted(f"{e} The training goes on without it.")
+        finally:
+            self.saved_at = self.at.seconds
+        return Saved(self.at.step)
 
+    def stop(self) -> None:
+        """Leave a restart file behind, if a step was done, and let the other processes end."""
+        if not self.team.is_first:
+            return
+        if self.first_step is not None:
+            self._write_restart()
+        self.team.share(_STOP, self.at.seconds)
+
+    def _write_restart(self) -> None:
+        weights = {name: p.detach() for name, p in self.parameters.items()} | self.statistics
+        state = self.optimizer.state_dict()
+        write_restart(self.restart_file, Restart(self.identity(), self.at, weights, self.average, state))
+
+    @torch.no_grad()
     def restore(self, restart: Restart) -> None:
         """Go on from there. Raises TrainingError where it was another run."""
         if restart.identity != self.identity():
@@ -326,14 +344,13 @@ class _Run:
                 f"{self.restart_file} is of a training with other data, base, seed or settings: give the "
                 "same again, or train without --resume."
             )
-        self.steps, self.seconds, self.best = restart.step, restart.seconds, restart.best
-        self.saved_at = restart.seconds
-        with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                parameter.copy_(restart.weights[name])
-                self.average[name].copy_(restart.average[name])
-            for name, buffer in self.statistics.items():
-                buffer.copy_(restart.weights[name])
+        self.at, self.saved_at = restart.standing, restart.standing.seconds
+        if self.at.best >= 0 and self.versions.aside() is None:  # somebody has removed them
+            self.at = dataclasses.replace(self.at, best=-1.0, fruitless=0)
+        for name, tensor in (self.parameters | self.statistics).items():
+            tensor.copy_(restart.weights[name])
+        for name, tensor in self.average.items():
+            tensor.copy_(restart.average[name])
         self.optimizer.load_state_dict(restart.optimizer)
 
 

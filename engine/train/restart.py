@@ -1,13 +1,17 @@
 """Restart files: everything a stopped training needs to go on, and nothing executable.
 
-Written whole or not at all; read with `weights_only=True`.
+Written whole or not at all: until the new file is on the disk the old one stays. Read with
+`weights_only=True`, after its checksums.
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
 import pickle
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +21,13 @@ import torch
 from torch import Tensor
 
 from engine.errors import TrainingError
+from engine.train.standing import Standing
 
-# What a damaged file, or one of another version, makes `torch.load` and the constructor raise.
+# What a damaged file, or one of another version, makes zipfile, `torch.load` and the constructors raise.
 _DAMAGED = (
     pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    NotImplementedError,
     RuntimeError,
     ValueError,
     LookupError,
@@ -34,25 +41,27 @@ _DAMAGED = (
 class Restart:
     """The state between two steps.
 
-    identity: of data, classes, base, recipe and seed; a run is only resumed as what it was. step and
-    seconds: done so far. best: the best metric yet, negative before the first. weights, average: by
-    name. optimizer: the optimizer's own state, as its `state_dict` gives it.
+    identity: of data, classes, base, recipe and seed; a run is only resumed as what it was. weights,
+    average: by name. optimizer: the optimizer's own state, as its `state_dict` gives it.
     """
 
     identity: str
-    step: int
-    seconds: float
-    best: float
+    standing: Standing
     weights: Mapping[str, Tensor]
     average: Mapping[str, Tensor]
     optimizer: dict[str, Any]
 
 
 def write_restart(file: Path, restart: Restart) -> None:
-    """Replace the restart file. Raises TrainingError where it cannot be written."""
+    """Replace the restart file. Raises TrainingError where it cannot be written; the old one is left then."""
     part = file.with_name(file.name + ".new")
-    content = {name: getattr(restart, name) for name in Restart.__slots__}
-    content |= {name: dict(content[name]) for name in ("weights", "average")}
+    content = {
+        "identity": restart.identity,
+        "standing": dataclasses.asdict(restart.standing),
+        "weights": dict(restart.weights),
+        "average": dict(restart.average),
+        "optimizer": restart.optimizer,
+    }
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as stream:
@@ -60,9 +69,13 @@ def write_restart(file: Path, restart: Restart) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(file)
-    except OSError as e:
-        part.unlink(missing_ok=True)
-        raise TrainingError(f"The restart file {file} cannot be written: {e.strerror or e}.") from e
+    except (OSError, RuntimeError) as e:  # a disk that fills up is a RuntimeError of torch's writer
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        reason = e.strerror or str(e) if isinstance(e, OSError) else str(e).partition("\n")[0]
+        raise TrainingError(
+            f"The restart file {file} cannot be written ({reason}): make room or mend the folder."
+        ) from e
 
 
 def read_restart(file: Path) -> Restart:
@@ -70,10 +83,13 @@ def read_restart(file: Path) -> Restart:
     if not file.is_file():
         raise TrainingError(f"There is nothing to resume: {file} is not there; train without --resume.")
     try:
+        with zipfile.ZipFile(file) as archive:
+            if archive.testzip() is not None:  # torch itself compares no checksums
+                raise zipfile.BadZipFile("a checksum differs")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd files torch warns and raises; what it raises says more
             content = torch.load(file, map_location="cpu", weights_only=True)
-        return Restart(**content)
+        return Restart(**{**content, "standing": Standing(**content["standing"])})
     except (OSError, *_DAMAGED) as e:
         raise TrainingError(
             f"The restart file {file} is damaged or of another version: train without --resume."
