@@ -1,28 +1,39 @@
-"""`demo`: the main job from end to end on the bundled sample pictures, without GPU, display or network.
+"""`demo`: the whole loop on the bundled pictures, without GPU, display or network.
 
-Labels copies of the samples with the starter model, scores what it found against the truth that the
-pictures were rendered with, and puts before and after side by side.
+Labels copies of the samples with the starter model; corrects half of them as a person would, from the
+truth they were rendered with, which knows a class that the starter does not; trains on the corrections
+for a minute and a half; and shows, on the other half, what that changed.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
+import webbrowser
+from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from engine.document.records import Instance
     from engine.formats.labelled import LabelledSet
+    from engine.project import Project
+    from engine.train.evaluate import Evaluation
 
 MODEL = "starter"
+LEARNED = "demo"
+MINUTES = 1.5
 THRESHOLD = 0.5
 SAMPLES = Path(__file__).resolve().parents[2] / "resources" / "samples"
 
 _MARK = ".made-by-maskwright-demo"
 _TILE = (360, 270)  # width, height of one picture on the sheet
 _GAP = 8
-_PAIRS_IN_A_ROW = 2
 
 
 @click.command()
@@ -33,29 +44,48 @@ _PAIRS_IN_A_ROW = 2
     show_default=True,
     help="The folder to work in.",
 )
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), default=MINUTES, show_default=True)
 @click.option(
     "--keep/--fresh", default=False, help="Go on with an earlier demo, or (the default) begin anew."
 )
-def demo(out: Path, keep: bool) -> int:
-    """Label the bundled sample pictures, score the masks and show before and after."""
-    from engine.cli import labelling
+@click.option(
+    "--open/--no-open", "show", default=None, help="Open report and window at the end.  [if possible]"
+)
+def demo(out: Path, minutes: float, *, keep: bool, show: bool | None) -> int:
+    """Label sample pictures, correct half of them, learn from that, and show what it changed."""
+    from engine.cli import evaluating, labelling, training
+    from engine.cli.console import say
+    from engine.cli.models import obtain
     from engine.formats.coco import read_coco
     from engine.messages import LabelFolder, ModelChoice
+    from engine.train.order import TrainOrder
+    from engine.train.report.folder import PAGE
 
     check_starter()
     pictures = prepare(out, keep=keep)
+    taught, unseen = halves(read_coco(SAMPLES / "truth.json"))
+    say(f"1 of 4: the starter model proposes objects on {len(taught.images) + len(unseen.images)} pictures")
     report = labelling.Report()
     labelling.run(LabelFolder(pictures, ModelChoice(MODEL)), report)
-    labelling.conclude(report)
-    if report.canceled or report.failures:
+    if report.exit_code():
+        labelling.conclude(report)
         return report.exit_code()
-    # Scored on all that the model proposes, shown from the usual threshold up.
-    labelling.write_results(report, 0.0, None, out / "proposals.json", None)
-    labelling.write_results(report, THRESHOLD, None, out / "labels.json", out / "overlays")
-    proposals = read_coco(out / "proposals.json")
-    shown = read_coco(out / "labels.json")
-    write_sheet(shown, out / "before_after.png")
-    _tell(out, verdict(proposals, read_coco(SAMPLES / "truth.json")))
+    corrected = correct(pictures, taught)
+    new = [name for name in taught.class_names if name not in obtain(MODEL).card.classes]
+    say(f"2 of 4: {corrected} pictures are corrected; the model does not know all of it: {', '.join(new)}")
+    say(f"3 of 4: a copy of the model learns from these corrections for {minutes:g} minutes")
+    order = TrainOrder(pictures, base=MODEL, name=LEARNED, minutes=minutes, held_out=0.0)
+    if code := training.run(order):
+        return code
+    say(f"4 of 4: both models are measured on the {len(unseen.images)} pictures that nobody corrected")
+    before, after = (evaluating.measure(unseen, obtain(name), "auto") for name in (MODEL, LEARNED))
+    labelling.run(LabelFolder(pictures, ModelChoice(LEARNED)), labelling.Report())
+    evaluating.tell(unseen, after, before, threshold=THRESHOLD, report=out / "report", as_json=False)
+    _tell_learned(new, after.evaluation)
+    write_sheet(unseen, (before.evaluation, after.evaluation), out / "before_after.png")
+    _tell(out)
+    if has_display() if show is None else show:
+        _open(out / "report" / PAGE, pictures)
     return 0
 
 
@@ -98,33 +128,61 @@ def prepare(out: Path, *, keep: bool) -> Path:
     return pictures
 
 
-def verdict(proposals: LabelledSet, truth: LabelledSet) -> str:
-    """How good the proposals are, as a line: AP of the masks, pictures and classes matched by name."""
+def halves(truth: LabelledSet) -> tuple[LabelledSet, LabelledSet]:
+    """Every other picture to be taught, and those between to be measured on."""
+    return truth.with_images(truth.images[::2]), truth.with_images(truth.images[1::2])
+
+
+def correct(folder: Path, truth: LabelledSet) -> int:
+    """Put the truth in the place of the proposals of its pictures, as a person who reviews them would.
+
+    A picture that was reviewed before is left alone. Returns how many are reviewed now.
+    """
     from dataclasses import replace
 
-    from engine.train.scores import score
+    from engine.document.records import Provenance, ReviewState, new_id
+    from engine.project import Project
 
-    names = {one.id: one.name for one in proposals.classes}
-    numbers = {one.name: one.id for one in truth.classes}
-    by_picture = {image.path.name: image.instances for image in proposals.images}
-    found = [
-        [
-            # What a person made or accepted since the last demo has no score: it counts as sure.
-            replace(one, class_id=numbers[names[one.class_id]], score=1.0 if one.score is None else one.score)
-            for one in by_picture.get(image.path.name, ())
-            if names[one.class_id] in numbers
-        ]
-        for image in truth.images
-    ]
-    metrics = score(truth, found).metrics
-    return (
-        f"mask AP {metrics['mask_ap']:.2f}, AP50 {metrics['mask_ap50']:.2f} over {truth.instance_count} "
-        f"objects in {len(truth.images)} pictures"
-    )
+    by_name = {image.path.name: image.instances for image in truth.images}
+    with Project.open(folder) as project:
+        ids = {one.id: project.ensure_class(one.name).id for one in truth.classes}
+        for item in project.media():
+            if item.path in by_name and project.review_state(item.id) is not ReviewState.REVIEWED:
+                drawn = [
+                    replace(one, id=new_id(), class_id=ids[one.class_id], provenance=Provenance.DRAWN, z=z)
+                    for z, one in enumerate(by_name[item.path])
+                ]
+                _correct_one(project, item.id, drawn)
+    return len(by_name)
 
 
-def write_sheet(labelled: LabelledSet, file: Path) -> None:
-    """Every picture beside itself with its masks, as one PNG. Raises DataError where it cannot be written."""
+def _correct_one(project: Project, media_id: int, drawn: Sequence[Instance]) -> None:
+    """One edit: the proposals go, what was drawn comes, the image is reviewed."""
+    document = project.load(media_id)
+    saved: list[Future[None]] = []
+    document.subscribe(lambda edit: saved.append(project.save(media_id, edit.diff, name=edit.name)))
+    with document.edit("Correct"):
+        for instance in document.instances:
+            document.remove(instance.id)
+        for one in drawn:
+            document.add(one)
+        document.accept_image(())
+    for future in saved:
+        future.result()
+
+
+def _tell_learned(names: Sequence[str], after: Evaluation) -> None:
+    """A line for each class that the model did not know before."""
+    for name in names:
+        ap = after.scores.per_class.get(name, {}).get("mask_ap", 0.0)
+        click.echo(f"'{name}', which it had never seen before: mask AP {ap:.2f}")
+
+
+def write_sheet(truth: LabelledSet, found: Sequence[Evaluation], file: Path) -> None:
+    """A PNG with a row a picture: the picture, then what each evaluation found on it.
+
+    Raises DataError where it cannot be written.
+    """
     import cv2
     import numpy as np
 
@@ -132,20 +190,18 @@ def write_sheet(labelled: LabelledSet, file: Path) -> None:
     from engine.media.image import read_rgb
     from engine.overlay import draw
 
-    classes = {one.id: one for one in labelled.classes}
+    classes = {one.id: one for one in truth.classes}
     width, height = _TILE
-    pair = 2 * width + _GAP
-    rows = -(-len(labelled.images) // _PAIRS_IN_A_ROW)
-    shape = (rows * (height + _GAP) + _GAP, _PAIRS_IN_A_ROW * (pair + 2 * _GAP), 3)
+    columns = 1 + len(found)
+    shape = (len(truth.images) * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, 3)
     sheet = np.full(shape, 32, dtype=np.uint8)
-    for number, image in enumerate(labelled.images):
-        before = read_rgb(image.path)
-        row, column = divmod(number, _PAIRS_IN_A_ROW)
-        top, left = _GAP + row * (height + _GAP), _GAP + column * (pair + 2 * _GAP)
-        for picture in (before, draw(before, image.instances, classes)):
+    for row, image in enumerate(truth.images):
+        plain = read_rgb(image.path)
+        shown = [draw(plain, _sure(one.found[row]), classes) for one in found]
+        for column, picture in enumerate((plain, *shown)):
+            top, left = _GAP + row * (height + _GAP), _GAP + column * (width + _GAP)
             tile = cv2.resize(picture, _TILE, interpolation=cv2.INTER_AREA)
             sheet[top : top + height, left : left + width] = tile
-            left += width + _GAP
     _, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     try:
         file.write_bytes(data.tobytes())
@@ -153,11 +209,28 @@ def write_sheet(labelled: LabelledSet, file: Path) -> None:
         raise DataError(f"{file} cannot be written: {e.strerror or e}.") from e
 
 
-def _tell(out: Path, line: str) -> None:
+def _sure(found: Sequence[Instance]) -> list[Instance]:
+    return [one for one in found if (one.score or 0.0) >= THRESHOLD]
+
+
+def has_display() -> bool:
+    """Whether a window can be opened here."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _open(page: Path, pictures: Path) -> None:
+    """Open the report in the browser and the project in the window; both outlive this process."""
+    webbrowser.open(page.resolve().as_uri())
+    main = Path(__file__).resolve().parents[2] / "main.py"
+    program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, str(main)]
+    subprocess.Popen([*program, str(pictures.resolve())], start_new_session=True)
+
+
+def _tell(out: Path) -> None:
     """Where things are, a line each, and what to do next."""
-    click.echo(line)
     click.echo(f"before and after   {out / 'before_after.png'}")
-    click.echo(f"pictures + masks   {out / 'overlays'}")
-    click.echo(f"labels (COCO)      {out / 'labels.json'}")
     click.echo(f"the project        {out / 'pictures'}")
-    click.echo("Next, your own pictures: python main.py label FOLDER --out labels.json --overlays overlays")
+    click.echo(f"Look at it: python main.py {out / 'pictures'}")
+    click.echo("Next, your own pictures: python main.py FOLDER")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 import main
 from engine import applog
 from engine.cli import demo
+from engine.document.records import ReviewState
 from engine.errors import DataError
 from engine.formats.coco import read_coco
 from engine.formats.labelled import LabelledSet
@@ -18,9 +18,12 @@ from engine.media.image import read_rgb
 from engine.models.card import ModelCard
 from engine.models.families import build
 from engine.models.spec import NetworkSpec
-from engine.models.store import MODELS_VARIABLE, ModelStore
+from engine.models.store import MODELS_VARIABLE, ModelStore, default_store
 from engine.models.version import save_version
+from engine.project import Project
 from engine.synth.write import write_set
+from engine.train.report.folder import PAGE
+from engine.train.sources import load_labelled
 
 SPEC = NetworkSpec("maskrcnn_resnet18_slim_fpn", 4, min_size=64, max_size=96)
 
@@ -32,9 +35,9 @@ def _no_log(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabelledSet:
-    """Two small pictures with their truth in place of the bundled ones."""
+    """Three small pictures with their truth in place of the bundled ones."""
     folder = tmp_path / "samples"
-    write_set(folder, count=2, seed=5, split="test", sizes=((96, 72),))
+    write_set(folder, count=3, seed=5, split="test", sizes=((96, 72),), extra_class=True)
     monkeypatch.setattr(demo, "SAMPLES", folder)
     return read_coco(folder / "truth.json")
 
@@ -49,21 +52,48 @@ def _starter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_starter")
-def test_that_the_demo_labels_scores_and_shows_the_samples(
+def test_that_the_demo_labels_corrects_learns_and_compares(
     samples: LabelledSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "made" / "demo"
-    assert main.main(["demo", "--out", str(out)]) == 0
-    assert sorted(f.name for f in (out / "pictures").glob("*.jpg")) == [i.path.name for i in samples.images]
-    assert len(read_coco(out / "labels.json").images) == 2
-    assert len(list((out / "overlays").iterdir())) == 2
-    assert (out / "before_after.png").is_file()
-    said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("mask AP 0.")
-    assert f"{samples.instance_count} objects in 2 pictures" in said[0]
-    for name in ("before_after.png", "overlays", "labels.json", "pictures"):
-        assert any(line.endswith(str(out / name)) for line in said)
-    assert "main.py label" in said[-1]
+    assert main.main(["demo", "--out", str(out), "--minutes", "0.01", "--no-open"]) == 0
+    with Project.open(out / "pictures") as project:
+        states = [project.review_state(item.id) for item in project.media()]
+        assert states.count(ReviewState.REVIEWED) == 2
+        assert ReviewState.PROPOSED in states  # by the model that learned
+        assert "spring" in {one.name for one in project.classes()}
+    assert "spring" in default_store().resolve("demo").card.classes
+    sheet = read_rgb(out / "before_after.png")
+    assert sheet.shape == (270 + 2 * 8, 3 * (360 + 8) + 8, 3)
+    assert (out / "report" / PAGE).is_file()
+    said = capsys.readouterr().out
+    assert "'spring', which it had never seen before: mask AP 0." in said
+    for name in ("before_after.png", "pictures"):
+        assert any(line.endswith(str(out / name)) for line in said.splitlines())
+
+
+def test_that_corrected_pictures_hold_the_truth_and_can_be_undone(
+    samples: LabelledSet, tmp_path: Path
+) -> None:
+    pictures = demo.prepare(tmp_path / "out", keep=False)
+    taught, unseen = demo.halves(samples)
+    assert {i.path for i in taught.images}.isdisjoint(i.path for i in unseen.images)
+    with Project.open(pictures) as project:
+        project.refresh()
+    assert demo.correct(pictures, taught) == 2
+    demo.correct(pictures, taught)  # reviewed by now: left alone
+    learned = load_labelled(pictures, None)
+    names = {one.id: one.name for one in learned.classes}
+    known = {one.id: one.name for one in samples.classes}
+    for found, true in zip(learned.images, taught.images, strict=True):
+        assert [(names[i.class_id], i.mask) for i in found.instances] == [
+            (known[i.class_id], i.mask) for i in true.instances
+        ]
+    with Project.open(pictures) as project:
+        item = next(i for i in project.media() if i.path == taught.images[0].path.name)
+        assert project.undo(item.id) is not None
+        assert not project.load(item.id).instances
+        assert project.undo(item.id) is None
 
 
 def test_that_a_missing_starter_is_told_in_a_sentence_before_anything_is_made(
@@ -106,22 +136,3 @@ def test_that_a_file_in_the_way_is_named(samples: LabelledSet, tmp_path: Path) -
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="file"):
         demo.prepare(tmp_path / "file" / "out", keep=False)
-
-
-def test_that_the_verdict_is_one_for_the_truth_and_less_without_some_of_it(samples: LabelledSet) -> None:
-    objects = f"{samples.instance_count} objects in 2 pictures"
-    assert demo.verdict(samples, samples) == f"mask AP 1.00, AP50 1.00 over {objects}"
-    halved = samples.with_images(samples.images[:1])
-    assert not demo.verdict(halved, samples).startswith("mask AP 1.00")
-    assert demo.verdict(LabelledSet((), ()), samples).startswith("mask AP 0.00")
-
-
-def test_that_the_sheet_shows_each_picture_beside_itself_with_masks(
-    samples: LabelledSet, tmp_path: Path
-) -> None:
-    demo.write_sheet(samples, tmp_path / "sheet.png")
-    sheet = read_rgb(tmp_path / "sheet.png").astype(int)
-    assert sheet.shape == (270 + 2 * 8, 2 * (2 * 360 + 3 * 8), 3)
-    before, after = sheet[8:278, 8:368], sheet[8:278, 376:736]
-    changed = np.abs(before - after).sum(axis=2) > 0
-    assert 0.05 < changed.mean() < 0.9
