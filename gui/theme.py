@@ -24,6 +24,7 @@ from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication, QStyleFactory
 
 ICONS = Path(__file__).resolve().parents[1] / "resources" / "icons"
+_MARKS = ICONS.parent / "theme"  # marks of the style sheet, which cannot tint: one for each scheme
 
 #: Distances in device-independent pixels; nothing lies at another distance.
 TIGHT, SPACE, WIDE = 4, 8, 16
@@ -292,6 +293,10 @@ def _palette(now: Colors) -> QPalette:
 
 def _sheet(now: Colors) -> str:
     """What Fusion's palette cannot say: flat buttons, thin lines, quiet scroll bars."""
+
+    def mark(name: str) -> str:
+        return (_MARKS / f"{name}-{'dark' if now.is_dark else 'light'}.svg").as_posix()
+
     return f"""
     QToolTip {{ color: {now.text}; background: {now.raised}; border: 1px solid {now.line}; padding: 4px; }}
     QToolButton {{ border: 0; border-radius: 5px; padding: 4px; background: transparent; }}
@@ -299,6 +304,7 @@ def _sheet(now: Colors) -> str:
     QToolButton:pressed, QToolButton:checked {{ background: {now.selection}; }}
     QToolButton:focus {{ border: 1px solid {now.accent}; padding: 3px; }}
     QToolButton::menu-indicator {{ image: none; }}
+    QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
     QPushButton {{ border: 1px solid {now.line}; border-radius: 5px; padding: 5px 12px;
         background: {now.raised}; }}
     QPushButton:hover, QPushButton:focus {{ border-color: {now.accent}; }}
@@ -308,10 +314,31 @@ def _sheet(now: Colors) -> str:
         color: {now.on_accent}; }}
     QPushButton[primary="true"]:disabled {{ background: {now.raised}; border-color: {now.line};
         color: {now.disabled}; }}
-    QLineEdit, QSpinBox, QDoubleSpinBox {{ border: 1px solid {now.line}; border-radius: 5px;
-        padding: 4px 6px; background: {now.surface}; selection-background-color: {now.selection};
-        selection-color: {now.text}; }}
-    QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus {{ border-color: {now.accent}; }}
+    QLineEdit, QAbstractSpinBox, QComboBox {{ border: 1px solid {now.line}; border-radius: 5px;
+        padding: 4px 6px; background: {now.surface}; color: {now.text};
+        selection-background-color: {now.selection}; selection-color: {now.text}; }}
+    QLineEdit:focus, QAbstractSpinBox:focus, QComboBox:focus {{ border-color: {now.accent}; }}
+    QLineEdit:disabled, QAbstractSpinBox:disabled, QComboBox:disabled {{ color: {now.disabled}; }}
+    QAbstractSpinBox QLineEdit, QComboBox QLineEdit {{ border: 0; padding: 0 4px; background: transparent; }}
+    QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ border: 0; width: 16px;
+        background: transparent; }}
+    QAbstractSpinBox::up-arrow {{ image: url({mark("up")}); width: 10px; height: 10px; }}
+    QAbstractSpinBox::down-arrow {{ image: url({mark("down")}); width: 10px; height: 10px; }}
+    QComboBox::drop-down {{ border: 0; width: 20px; }}
+    QComboBox::down-arrow {{ image: url({mark("down")}); width: 12px; height: 12px; }}
+    QComboBox QAbstractItemView {{ border: 1px solid {now.line}; background: {now.surface}; }}
+    QCheckBox::indicator, QRadioButton::indicator, QAbstractItemView::indicator, QMenu::indicator {{
+        width: 14px; height: 14px; border: 1px solid {now.muted}; border-radius: 4px;
+        background: {now.surface}; }}
+    QRadioButton::indicator {{ border-radius: 8px; }}
+    QMenu::indicator {{ margin-left: 6px; }}
+    QCheckBox::indicator:hover, QRadioButton::indicator:hover, QCheckBox:focus::indicator,
+    QRadioButton:focus::indicator {{ border-color: {now.accent}; }}
+    QCheckBox::indicator:checked, QAbstractItemView::indicator:checked, QMenu::indicator:checked {{
+        background: {now.accent}; border-color: {now.accent}; image: url({mark("check")}); }}
+    QRadioButton::indicator:checked {{ background: {now.accent}; border-color: {now.accent};
+        image: url({mark("dot")}); }}
+    QCheckBox::indicator:disabled, QRadioButton::indicator:disabled {{ border-color: {now.line}; }}
     QListView, QTreeView, QTableView {{ border: 0; background: {now.surface}; outline: 0; }}
     QMenu {{ background: {now.surface}; border: 1px solid {now.line}; padding: 4px; }}
     QMenu::item {{ padding: 5px 24px 5px 12px; border-radius: 4px; }}

@@ -23,7 +23,7 @@ from engine.document.records import ClassDef
 from engine.project.facts import Use
 from gui import theme
 from gui.commands.registry import Context, translated
-from gui.panels.parts import bar, column, label
+from gui.panels.parts import bar, column, counted, label
 
 _ID = Qt.ItemDataRole.UserRole
 
@@ -70,6 +70,7 @@ class MergeDialog(QDialog):
         self.setWindowTitle(self.tr("Merge classes"))
         self.list = QListWidget()
         self.list.setAccessibleName(self.tr("Classes to merge"))
+        self.list.setSpacing(3)
         self.into = QComboBox()
         self.into.setAccessibleName(self.tr("The class that stays"))
         for one in classes:
@@ -105,7 +106,9 @@ class MergeDialog(QDialog):
     @Slot()
     def _check(self) -> None:
         count = len(self.merged)
-        told = self.tr("%n classes go; this can be undone.", "", count)
+        told = counted(
+            count, self.tr("1 class goes; this can be undone."), self.tr("{} classes go; this can be undone.")
+        )
         self.told.setText(told if count else self.tr("Tick the classes that go."))
         _ok(self.buttons).setEnabled(bool(count))
 
@@ -131,9 +134,11 @@ class DeleteDialog(QDialog):
     def count(self, use: Use) -> None:
         """Say what goes with it."""
         if use.instances:
+            instances = counted(use.instances, self.tr("1 instance"), self.tr("{} instances"))
+            images = counted(use.images, self.tr("1 image"), self.tr("{} images"))
             self.told.setText(
-                self.tr("{:,} instances on {:,} images go with it, those a person drew too.").format(
-                    use.instances, use.images
+                self.tr("With it goes what is labelled so: {} on {}, by a model or by hand.").format(
+                    instances, images
                 )
             )
         else:

@@ -41,7 +41,7 @@ from engine.project.facts import Use
 from gui import theme
 from gui.desk import Desk
 from gui.editor import Editor
-from gui.panels.parts import EmptyHint, bar, button, column, elided, label
+from gui.panels.parts import EmptyHint, bar, button, column, counted, elided, label
 from gui.panels.surveyor import Surveyor
 
 Index = QModelIndex | QPersistentModelIndex
@@ -85,9 +85,9 @@ class ClassModel(QStringListModel):
     def told(self, row: int) -> str:
         """All that a row shows, in words."""
         use = self.uses.get(self.classes[row].id, Use())
-        words = self.tr("{}: {:,} instances on {:,} images").format(
-            self.classes[row].name, use.instances, use.images
-        )
+        instances = counted(use.instances, self.tr("1 instance"), self.tr("{} instances"))
+        images = counted(use.images, self.tr("1 image"), self.tr("{} images"))
+        words = self.tr("{}: {} on {}").format(self.classes[row].name, instances, images)
         if row < NUMBERED:
             words += "\n" + self.tr("Press {} to choose it").format(row + 1)
         if self.is_hidden(row):
@@ -304,7 +304,7 @@ class Classes(QWidget):
         told = self.tr("Undo the last change of classes")
         self.undo.setToolTip(f"{told}\n{self.past.undo}" if self.past.undo else told)
         count = len(self._editor.classes)
-        self.summary.setText(self.tr("%n classes", "", count) if count else "")
+        self.summary.setText(counted(count, self.tr("1 class"), self.tr("{} classes")) if count else "")
         if count:
             self.empty.say("")
         elif opened:

@@ -33,7 +33,7 @@ from PySide6.QtWidgets import (
 from engine.document.records import Instance, Provenance
 from gui import theme
 from gui.editor import Editor
-from gui.panels.parts import EmptyHint, bar, button, column, elided, label
+from gui.panels.parts import EmptyHint, bar, button, column, counted, elided, label
 
 Index = QModelIndex | QPersistentModelIndex
 ROW_HEIGHT = 28
@@ -165,7 +165,8 @@ def _paint_kind(painter: QPainter, rect: QRectF, color: str, instance: Instance,
     """A filled swatch; for a proposal a dashed one, as the canvas draws it."""
     painter.setOpacity(0.4 if hidden else 1.0)
     if instance.provenance.is_proposal:
-        pen = QPen(QColor(color), 1.5)
+        edge = QColor(color)
+        pen = QPen(edge.lighter(140) if theme.colors().is_dark else edge, 1.5)
         pen.setDashPattern([2.0, 1.6])
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(pen)
@@ -291,7 +292,7 @@ class Instances(QWidget):
         if hidden:
             text = self.tr("{:,} seen, {:,} hidden").format(seen, hidden)
         else:
-            text = self.tr("%n instances", "", found) if found else ""
+            text = counted(found, self.tr("1 instance"), self.tr("{} instances")) if found else ""
         self.summary.setText(text)
         if self.model.rows:
             self.empty.say("")

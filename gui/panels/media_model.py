@@ -21,7 +21,7 @@ from engine.project.facts import EMPTY
 from gui import theme
 from gui.desk import Desk
 from gui.panels.media_filter import Columns, Filter, Row, Sort
-from gui.panels.parts import elided
+from gui.panels.parts import counted, elided
 from gui.panels.thumbnails import HEIGHT, WIDTH, Thumbnails
 
 Index = QModelIndex | QPersistentModelIndex
@@ -89,11 +89,11 @@ class MediaModel(QStringListModel):
         if known.count == 0:
             return self.tr("empty") if self.state(row).review is ReviewState.REVIEWED else ""
         if known.proposals == known.count:
-            return self.tr("%n proposals", "", known.count)
+            return counted(known.count, self.tr("1 proposal"), self.tr("{} proposals"))
         if known.proposals:
             own = known.count - known.proposals
-            return self.tr("{} + {} proposals").format(own, known.proposals)
-        return self.tr("%n instances", "", known.count)
+            return f"{own:,} + {counted(known.proposals, self.tr('1 proposal'), self.tr('{} proposals'))}"
+        return counted(known.count, self.tr("1 instance"), self.tr("{} instances"))
 
     def _facts(self, row: int) -> list[str]:
         state, known, item = self.state(row), self.known(row), self.item(row)

@@ -17,7 +17,7 @@ from engine.project.statistics import SIZE_EDGES, Statistics
 from gui import theme
 from gui.desk import Desk
 from gui.panels.media_model import state_words
-from gui.panels.parts import column, elided, label
+from gui.panels.parts import column, counted, elided, label
 from gui.panels.surveyor import Surveyor
 
 _BAR = 14
@@ -108,9 +108,12 @@ class Shares(_Plot):
             theme.paint_swatch(painter, QRectF(0, line.center().y() - 6, 12, 12), bar.parts[0].color)
             painter.setPen(QColor(now.text))
             painter.drawText(line.adjusted(12 + theme.SPACE, 0, 0, 0), _MIDDLE, bar.name)
-            share = f"{bar.total:,}" + (f"   {bar.total / total:.0%}" if total else "")
             painter.setPen(QColor(now.muted))
-            painter.drawText(line, _MIDDLE | Qt.AlignmentFlag.AlignRight, share)
+            right = _MIDDLE | Qt.AlignmentFlag.AlignRight
+            if total:
+                painter.drawText(line, right, f"{bar.total / total:.0%}")
+            shares = painter.fontMetrics().horizontalAdvance("100%") + theme.WIDE
+            painter.drawText(line.adjusted(0, 0, -shares, 0), right, f"{bar.total:,}")
 
 
 class Rows(_Plot):
@@ -288,9 +291,10 @@ class StatisticsPanel(QWidget):
             one = known.get(count.class_id)
             if one is None:
                 continue  # the next survey leaves it out
-            told = self.tr("{}: {:,} instances on {:,} images").format(
-                one.name, count.settled + count.proposed, count.images
-            )
+            total = count.settled + count.proposed
+            instances = counted(total, self.tr("1 instance"), self.tr("{} instances"))
+            images = counted(count.images, self.tr("1 image"), self.tr("{} images"))
+            told = self.tr("{}: {} on {}").format(one.name, instances, images)
             if count.proposed:
                 told += "\n" + self.tr("{:,} of them proposals").format(count.proposed)
             bars.append(Bar(one.name, self._parts(count.settled, count.proposed, one.color), told))
@@ -304,7 +308,8 @@ class StatisticsPanel(QWidget):
                 span = self.tr("{} to {} pixels").format(low, SIZE_EDGES[place + 1])
             else:
                 span = self.tr("{} pixels and more").format(low)
-            told = self.tr("{}: {:,} instances").format(span, settled + proposed)
+            instances = counted(settled + proposed, self.tr("1 instance"), self.tr("{} instances"))
+            told = f"{span}: {instances}"
             bars.append(Bar(f"{low:,}", self._parts(settled, proposed, accent), told))
         return bars
 
