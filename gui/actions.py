@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu, QMenuBar
 
 from gui.commands.keys import shortcuts_of
-from gui.commands.registry import COMMANDS, Command, Context, translated
+from gui.commands.registry import COMMANDS, Command, Context, in_menu_order, translated
 from gui.theme import icon
-
-MENUS = ("File", "Edit", "View", "Image", "Tools", "Instance", "Classes", "Model", "Help")
-"""The order of the menu bar; menus that are not named stand before Help."""
 
 
 class Actions(QObject):
@@ -24,6 +19,7 @@ class Actions(QObject):
         self._window = window
         self._context = context
         self._actions: dict[str, QAction] = {}
+        self._menus: dict[tuple[str, ...], QMenu] = {}
         for one in COMMANDS.values():
             self._make(one)
         self._soon = QTimer(self, interval=0, singleShot=True)
@@ -38,6 +34,10 @@ class Actions(QObject):
 
     def __contains__(self, id_: str) -> bool:
         return id_ in self._actions
+
+    def menu(self, *path: str) -> QMenu:
+        """A menu that `fill` made."""
+        return self._menus[path]
 
     def _make(self, one: Command) -> None:
         action = QAction(translated(one.title), self._window)
@@ -105,14 +105,13 @@ class Actions(QObject):
 
     def fill(self, bar: QMenuBar, recent: QMenu) -> None:
         """Build the menus; the recent folders stand after the first section of File."""
-        menus: dict[tuple[str, ...], QMenu] = {}
-        names = dict.fromkeys(one.menu[0] for one in COMMANDS.values() if one.menu)
-        for name in sorted(names, key=_rank):
-            menus[(name,)] = bar.addMenu(translated(name))
+        menus = self._menus
         sections: dict[tuple[str, ...], str] = {}
-        for one in _in_sections(COMMANDS.values()):
+        for one in in_menu_order(COMMANDS.values()):
             if not one.menu:
                 continue
+            if one.menu[:1] not in menus:
+                menus[one.menu[:1]] = bar.addMenu(translated(one.menu[0]))
             menu = menus.get(one.menu)
             if menu is None:
                 menu = menus[one.menu] = menus[one.menu[:1]].addMenu(translated(one.menu[-1]))
@@ -122,17 +121,3 @@ class Actions(QObject):
             menu.addAction(self._actions[one.id])
             if one.id == "file.sample":
                 menu.addMenu(recent)
-
-
-def _rank(menu: str) -> tuple[int, str]:
-    known = MENUS.index(menu) if menu in MENUS else len(MENUS) - 1
-    return (known if menu != MENUS[-1] else len(MENUS)), menu
-
-
-def _in_sections(commands: Iterable[Command]) -> list[Command]:
-    """Commands with those of one section together, sections in the order of their first command."""
-    first: dict[tuple[tuple[str, ...], str], int] = {}
-    found = list(commands)
-    for number, one in enumerate(found):
-        first.setdefault((one.menu, one.section), number)
-    return sorted(found, key=lambda one: first[(one.menu, one.section)])

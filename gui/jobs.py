@@ -195,7 +195,8 @@ class Jobs(QObject):
     def _on_labelled(self, event: ImageLabelled) -> None:
         if event.order != self._order or self.run is None:
             return
-        self.run = replace(self.run, instances=self.run.instances + event.instances)  # progress follows
+        # Progress follows, but not after a cancel.
+        self.run = replace(self.run, done=self.run.done + 1, instances=self.run.instances + event.instances)
         state = replace(self._desk.state_of(event.media_id), review=ReviewState.PROPOSED)
         self._desk.note_states({event.media_id: state})
         if self._desk.current is not None and self._desk.current.id == event.media_id:

@@ -12,8 +12,10 @@ from PySide6.QtWidgets import (
     QDockWidget,
     QMainWindow,
     QMenu,
+    QScrollArea,
     QSizePolicy,
     QStackedWidget,
+    QTabWidget,
     QToolBar,
     QToolButton,
     QVBoxLayout,
@@ -30,17 +32,22 @@ from gui.dialogs.unsaved import may_leave
 from gui.editor import Editor
 from gui.jobs import Jobs
 from gui.models import Models
+from gui.panels.classes import Classes
+from gui.panels.instances import Instances
 from gui.panels.jobs import JobsPanel
+from gui.panels.media_list import MediaList
 from gui.panels.notice import Notices
-from gui.panels.plain_list import PlainList
 from gui.panels.proposals import ProposalsPanel
+from gui.panels.sight import SightPanel
 from gui.panels.status import Status
+from gui.panels.surveyor import Surveyor
 from gui.panels.welcome import Message, Welcome
 from gui.proposals import Proposals
 from gui.saving import Kept
 from gui.settings import Settings
 
 _END_SECONDS = 10.0  # for the worker to come to the end of its step when the window closes
+_LAYOUT = 3  # one more when docks or bars come or go, so that an old layout is not forced upon them
 _TITLE_MS = 120  # a save takes less; the title need not flicker
 
 load_all()
@@ -150,12 +157,32 @@ class MainWindow(QMainWindow):
 
     def _build_docks(self) -> None:
         left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
-        self.media_list = PlainList(self.desk)
-        self._dock("images", self.tr("Images"), self.media_list, left)
+        self.surveyor = Surveyor(self.desk)
+        self.media_list = MediaList(self.desk, self.surveyor)
         self.proposals_panel = ProposalsPanel(
             self.editor, self.proposals, self.models, self.actions_["predict.model"]
         )
-        self._dock("model", self.tr("Model"), self.proposals_panel, right)
+        self.instances = Instances(self.editor)
+        self.classes = Classes(self.editor, self.desk, self.surveyor)
+        images = self._dock("images", self.tr("Images"), self.media_list, left)
+        model = self._dock("model", self.tr("Model"), self.proposals_panel, right)
+        display = QScrollArea()
+        display.setFrameShape(QScrollArea.Shape.NoFrame)
+        display.setWidgetResizable(True)
+        display.setWidget(SightPanel(self.editor))
+        sight = self._dock("sight", self.tr("Display"), display, right)
+        instances = self._dock("instances", self.tr("Instances"), self.instances, right)
+        classes = self._dock("classes", self.tr("Classes"), self.classes, right)
+        self.setTabPosition(Qt.DockWidgetArea.RightDockWidgetArea, QTabWidget.TabPosition.North)
+        self.tabifyDockWidget(model, sight)
+        model.raise_()
+        self.resizeDocks([images, model], [260, 280], Qt.Orientation.Horizontal)
+        self.resizeDocks([model, instances, classes], [260, 300, 260], Qt.Orientation.Vertical)
+        panels = self.actions_.menu("View").addMenu(self.tr("&Panels"))
+        for dock in (images, model, sight, instances, classes):
+            panels.addAction(dock.toggleViewAction())
+        for panel in (self.media_list, self.instances, self.classes):
+            panel.asked.connect(self._on_asked)
 
     def _dock(self, name: str, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
         dock = QDockWidget(title)
@@ -183,9 +210,10 @@ class MainWindow(QMainWindow):
 
     def _restore(self) -> None:
         choices = self.settings.choices
-        for text, restore in ((choices.geometry, self.restoreGeometry), (choices.layout, self.restoreState)):
-            if text:
-                restore(QByteArray(base64.b64decode(text.encode())))
+        if choices.geometry:
+            self.restoreGeometry(QByteArray(base64.b64decode(choices.geometry.encode())))
+        if choices.layout:
+            self.restoreState(QByteArray(base64.b64decode(choices.layout.encode())), _LAYOUT)
 
     # What a person does to the window itself
 
@@ -233,16 +261,22 @@ class MainWindow(QMainWindow):
             return
         self.settings.change(
             geometry=base64.b64encode(self.saveGeometry().data()).decode(),
-            layout=base64.b64encode(self.saveState().data()).decode(),
+            layout=base64.b64encode(self.saveState(_LAYOUT).data()).decode(),
         )
         self.hide()  # what is left takes a moment that nobody needs to see
         self.models.stop()
         self.desk.close()
         self.canvas.stop()
+        self.media_list.stop()
         self.bridge.close(_END_SECONDS)
         event.accept()
 
     # What changed
+
+    @Slot(str)
+    def _on_asked(self, id_: str) -> None:
+        """A panel's button stands for a command."""
+        self.actions_[id_].trigger()
 
     @Slot(object)
     def _on_opening(self, folder: Path) -> None:

@@ -6,7 +6,7 @@ be tested without one. A module of commands registers them with `@command` when 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from gui.models import Models
     from gui.proposals import Proposals
     from gui.settings import Settings
+
+
+MENUS = ("File", "Edit", "View", "Image", "Tools", "Instance", "Classes", "Model", "Help")
+"""The order of the menu bar; menus that are not named stand before Help."""
 
 
 @dataclass(slots=True)
@@ -140,6 +144,21 @@ def add(one: Command) -> None:
         if shortcut in taken:
             raise ValueError(f"{shortcut} of {one.id!r} belongs to {taken[shortcut]!r}")
     COMMANDS[one.id] = one
+
+
+def in_menu_order(commands: Iterable[Command]) -> list[Command]:
+    """As the menus show them: menu by menu, submenus last, sections together in the order of their first."""
+    first: dict[tuple[tuple[str, ...], str], int] = {}
+    found = list(commands)
+    for number, one in enumerate(found):
+        first.setdefault((one.menu, one.section), number)
+
+    def place(one: Command) -> tuple[int, bool, int]:
+        menu = one.menu[0] if one.menu else ""
+        known = MENUS.index(menu) if menu in MENUS else len(MENUS) - 2
+        return known, len(one.menu) > 1, first[(one.menu, one.section)]
+
+    return sorted(found, key=place)
 
 
 def translated(text: str) -> str:

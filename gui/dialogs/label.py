@@ -44,9 +44,7 @@ class LabelDialog(QDialog):
         self.all = QRadioButton(self.tr("All images of the folder"))
         self.unlabelled = QRadioButton(self.tr("Only images without labels"))
         self.range = QRadioButton(self.tr("From number"))
-        self.selection = QRadioButton(
-            self.tr("The {} images selected in the list").format(len(context.desk.selected))
-        )
+        self.selection = QRadioButton(self.tr("What is selected in the list"))
         self.selection.setEnabled(bool(context.desk.selected))
         self.first, self.last = QSpinBox(), QSpinBox()
         for box, name, value in (
@@ -56,6 +54,7 @@ class LabelDialog(QDialog):
             box.setRange(1, max(count, 1))
             box.setValue(value)
             box.setAccessibleName(name)
+            box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
             box.valueChanged.connect(self._on_range)
         self._group = QButtonGroup(self)
         for button in (self.unlabelled, self.all, self.range, self.selection):

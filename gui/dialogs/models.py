@@ -21,7 +21,7 @@ from gui.commands.registry import Context
 from gui.models import Models
 from gui.theme import SPACE, WIDE
 
-_AP_NAMES = ("mask_ap", "segm_ap", "box_ap")
+_AP_NAMES = (("held_out_mask_ap", "mask"), ("mask_ap", "mask"), ("held_out_box_ap", "box"), ("box_ap", "box"))
 
 
 def ask_model(parent: QWidget, context: Context) -> tuple[str] | None:
@@ -41,8 +41,7 @@ def in_brief(model: ListedModel) -> str:
     """One line on a model: where it stands, its classes, its AP."""
     parts = []
     if model.state is ModelState.AVAILABLE:
-        parts.append(_tr("{:.0f} MB to download").format(model.size / 1e6))
-        parts.append(_tr("everyday objects (COCO)"))
+        parts.append(_tr("COCO, {:.0f} MB to download").format(model.size / 1e6))
     elif model.version is not None:
         count = len(model.version.card.classes)
         parts.append(_tr("1 class") if count == 1 else _tr("{} classes").format(count))
@@ -57,10 +56,10 @@ def in_brief(model: ListedModel) -> str:
 def ap_of(model: ListedModel) -> str:
     """The model's AP as its card tells it; empty where it does not."""
     metrics = dict(model.version.card.metrics) if model.version else {}
-    for name in _AP_NAMES:
+    for name, kind in _AP_NAMES:
         if name in metrics:
-            kind = _tr("box AP") if name.startswith("box") else _tr("mask AP")
-            return f"{kind} {metrics[name]:.2f}"
+            title = _tr("mask AP") if kind == "mask" else _tr("box AP")
+            return f"{title} {metrics[name]:.2f}"
     return ""
 
 
@@ -75,7 +74,9 @@ class ModelDialog(QDialog):
         self._models = models
         self.list = QListWidget()
         self.list.setAccessibleName(self.tr("Models"))
-        self.list.setMinimumWidth(280)
+        self.list.setMinimumWidth(300)
+        self.list.setSpacing(3)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._facts = QLabel()
         self._facts.setWordWrap(True)
         self._facts.setTextFormat(Qt.TextFormat.RichText)
@@ -140,7 +141,8 @@ class ModelDialog(QDialog):
         marked = self.name or self._models.chosen
         self.list.blockSignals(True)
         self.list.clear()
-        for model in self._models.listed:
+        # What is here stands first.
+        for model in sorted(self._models.listed, key=lambda one: one.state is ModelState.AVAILABLE):
             in_use = self.tr("in use") if model.name == self._models.chosen else ""
             line = "\n".join((model.name, " · ".join(filter(None, (in_brief(model), in_use)))))
             item = QListWidgetItem(line)

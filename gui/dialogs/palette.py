@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.commands.keys import shown_shortcut
-from gui.commands.registry import COMMANDS, Command, Context, translated
+from gui.commands.registry import COMMANDS, Command, Context, in_menu_order, translated
 from gui.theme import SPACE, colors
 
 _MOVES = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
@@ -90,7 +90,7 @@ class Palette(QDialog):
     @Slot()
     def _fill(self) -> None:
         found: list[tuple[int, int, Command]] = []
-        for number, one in enumerate(COMMANDS.values()):
+        for number, one in enumerate(in_menu_order(COMMANDS.values())):
             if one.id == "help.palette":
                 continue
             where = " ".join(translated(part).replace("&", "") for part in one.menu)

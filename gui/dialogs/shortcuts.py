@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.commands.keys import give, holder_of, shortcuts_of
-from gui.commands.registry import COMMANDS, Command, Context, translated
+from gui.commands.registry import COMMANDS, Command, Context, in_menu_order, translated
 from gui.settings import Settings
 from gui.theme import SPACE, WIDE
 
@@ -98,7 +98,7 @@ class ShortcutPage(QDialog):
 
     def _fill(self) -> None:
         groups: dict[str, QTreeWidgetItem] = {}
-        for one in COMMANDS.values():
+        for one in in_menu_order(COMMANDS.values()):
             name = translated(one.menu[0]).replace("&", "") if one.menu else self.tr("Other")
             item = QTreeWidgetItem([one.plain_title, self._keys_of(one)])
             item.setData(0, Qt.ItemDataRole.UserRole, one.id)

@@ -31,8 +31,11 @@ class JobsPanel(QWidget):
         self._bar.setAccessibleName(self.tr("Images labelled"))
         self._bar.setTextVisible(False)
         self._bar.setFixedHeight(6)
+        self._bar.setMaximumWidth(220)
         self._pace = QLabel()
         self._pace.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        for label in (self._title, self._pace):  # a long one must not push the panels aside
+            label.setMinimumWidth(1)
         self.failures = QListWidget()
         self.failures.setAccessibleName(self.tr("Images that failed"))
         self.failures.setMaximumHeight(96)
@@ -41,8 +44,8 @@ class JobsPanel(QWidget):
         row = QHBoxLayout()
         row.setSpacing(SPACE)
         row.addWidget(self._title)
-        row.addWidget(self._bar, 1)
-        row.addWidget(self._pace)
+        row.addWidget(self._bar)
+        row.addWidget(self._pace, 1)
         for action in actions:
             button = QToolButton()
             button.setDefaultAction(action)

@@ -13,8 +13,8 @@ from PySide6.QtWidgets import (
     QMenu,
     QProgressBar,
     QPushButton,
+    QSizePolicy,
     QSlider,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -94,8 +94,7 @@ class ProposalsPanel(QWidget):
             now.mask_cutoff,
             "{:.2f}".format,
         )
-        self.classes = QToolButton()
-        self.classes.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.classes = QPushButton()
         self.classes.setAccessibleName(self.tr("Classes of proposals that are shown"))
         self.classes.setMenu(QMenu(self.classes))
         self._status = QLabel()
@@ -124,6 +123,10 @@ class ProposalsPanel(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.setSpacing(SPACE)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        for button in (self.model, self.classes):
+            button.setStyleSheet("text-align: left")
+            button.setMinimumWidth(1)  # a long name must not widen the panel
+            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         form.addRow(self.tr("Model"), self.model)
         form.addRow(self.tr("Score"), self.score)
         form.addRow(self.tr("Overlap"), self.overlap)
