@@ -18,7 +18,7 @@ import numpy as np
 from engine.document.boolean import intersect, subtract, symmetric_difference, union
 from engine.document.mask import EMPTY, Mask
 from engine.document.polygons import from_polygons, simplify, to_polygons
-from gui.geometry import Points
+from gui.geometry import Points, joint_box
 
 _MARGIN = 2
 """Pixels by which an imported polygon's own rasteriser may disagree with ours along an edge."""
@@ -121,11 +121,20 @@ class Outline:
 
     def to_mask(self, *, height: int, width: int) -> Mask:
         """The pixels inside, of an image of that size: a union of groups."""
-        whole = EMPTY
-        for group in sorted({ring.group for ring in self.rings}):
-            rings = [ring.exact for ring in self.rings if ring.group == group]
-            whole = union(whole, from_polygons(rings, height=height, width=width))
-        return whole
+        groups: dict[int, list[Points]] = {}
+        for ring in self.rings:
+            groups.setdefault(ring.group, []).append(ring.exact)
+        shapes = [from_polygons(rings, height=height, width=width) for rings in groups.values()]
+        shapes = [shape for shape in shapes if not shape.is_empty]
+        if len(shapes) <= 1:
+            return shapes[0] if shapes else EMPTY
+        x0, y0, x1, y1 = (int(edge) for edge in joint_box(boxes=[shape.box_xyxy for shape in shapes]))
+        # On one sheet: as many unions in turn as there are parts would each cost as much as the whole.
+        sheet = np.zeros((y1 - y0, x1 - x0), dtype=np.bool_)
+        for shape in shapes:
+            x, y, wide, high = shape.bbox_xywh
+            sheet[y - y0 : y - y0 + high, x - x0 : x - x0 + wide] |= shape.bitmap
+        return Mask.from_crop(x0, y0, sheet)
 
     def _changed(self, vertices: Collection[int], change: _Change) -> Outline:
         rings: list[Ring] = []
@@ -171,7 +180,7 @@ def _straight(points: Points, group: int) -> Ring:
 def _simplified(mask: Mask) -> Iterable[Ring]:
     """Rings whose vertices are a few of the mask's corners, with the others behind the edges."""
     # On the screen a large outline is seen from further away, and a person wants no thousand handles.
-    tolerance = max(0.8, math.hypot(*mask.bitmap.shape) / 400)
+    tolerance = max(1.2, math.hypot(*mask.bitmap.shape) / 400)
     exact = to_polygons(mask)
     for group, (whole, few) in enumerate(zip(exact, simplify(mask, tolerance), strict=True)):
         for ring, corners in zip(whole.rings, few.rings, strict=True):

@@ -55,6 +55,10 @@ class BoxTool(DrawingTool):
         height, width = shown.size
         self.use(geometry.box_mask(box=box, height=height, width=width), Use.of(start.keys), "Box")
 
+    def commit(self) -> None:
+        if self._last is not None:
+            self.end(self._last)
+
     def cancel(self) -> None:
         self._start = self._last = None
 

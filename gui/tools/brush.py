@@ -9,7 +9,7 @@ from engine.document.mask import EMPTY
 from engine.document.paint import MaskCanvas, Rectangle
 from engine.document.records import Instance, new_id
 from gui.tools.drawing import DrawingTool
-from gui.tools.tool import Disc, Keys, Painted, Pointer, Shape, register
+from gui.tools.tool import Disc, Keys, Painted, Pointer, Shape, register, translated
 
 if TYPE_CHECKING:
     from gui.editor import Editor
@@ -92,6 +92,9 @@ class StrokeTool(DrawingTool):
     def leave(self) -> None:
         self._pointer = None
 
+    def commit(self) -> None:
+        self._finish()
+
     def cancel(self) -> None:
         self._stroke = None
 
@@ -126,7 +129,7 @@ class StrokeTool(DrawingTool):
         if stroke is None or document is None:
             return
         mask = stroke.canvas.to_mask()
-        name = "Erase" if stroke.erases else "Brush"
+        name = translated("Erase" if stroke.erases else "Brush")
         now = document.records.get(stroke.target.id) if stroke.target else None
         if not isinstance(now, Instance):
             if mask.is_empty or stroke.erases:

@@ -7,13 +7,11 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication
-
 from engine.document.boolean import subtract, union
 from engine.document.mask import EMPTY, Mask
 from engine.document.records import Instance, new_id
 from gui.tools.picking import Picker
-from gui.tools.tool import Keys, Pointer, Tool
+from gui.tools.tool import Keys, Pointer, Tool, translated
 
 if TYPE_CHECKING:
     from gui.editor import Editor
@@ -64,7 +62,7 @@ class DrawingTool(Tool):
 
     def refuse(self, sentence: str) -> None:
         """Say why nothing is done."""
-        self.editor.refused.emit(QCoreApplication.translate("Tool", sentence))
+        self.editor.refused.emit(translated(sentence))
 
     def use(self, mask: Mask, use: Use, name: str) -> None:
         """Make the shape that was drawn an instance, or change the selected ones by it, in one edit."""
@@ -79,9 +77,9 @@ class DrawingTool(Tool):
         elif not self.editor.selection:
             self.refuse(_SELECT_FIRST)
         elif use is Use.ADD:
-            self.change(self.editor.selection[-1:], lambda old: union(old, mask), f"{name}: add")
+            self.change(self.editor.selection[-1:], lambda old: union(old, mask), "Add to instance")
         else:
-            self.change(self.editor.selection, lambda old: subtract(old, mask), f"{name}: cut")
+            self.change(self.editor.selection, lambda old: subtract(old, mask), "Cut out")
 
     def add_instance(self, mask: Mask, name: str) -> None:
         """Add an instance of the current class and select it."""
@@ -89,7 +87,7 @@ class DrawingTool(Tool):
         if document is None or class_id is None or mask.is_empty:
             return
         instance = Instance(new_id(), class_id, mask=mask, z=document.next_z)
-        with self.editor.edit(name):
+        with self.editor.edit(translated(name)):
             document.add(instance)
         if instance.id in document.records:
             self.editor.select((instance.id,))
@@ -99,7 +97,7 @@ class DrawingTool(Tool):
         document = self.editor.document
         if document is None:
             return
-        with self.editor.edit(name):
+        with self.editor.edit(translated(name)):
             for id_ in ids:
                 old = document.records.get(id_)
                 if not isinstance(old, Instance):

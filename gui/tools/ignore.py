@@ -11,7 +11,7 @@ from engine.document.records import IgnoreRegion, new_id
 from gui import geometry
 from gui.tools.drawing import Use
 from gui.tools.polygon import PathTool
-from gui.tools.tool import Keys, Line, Look, Pointer, Shape, register
+from gui.tools.tool import Keys, Line, Look, Pointer, Shape, register, translated
 
 
 @register
@@ -51,7 +51,7 @@ class IgnoreTool(PathTool):
         if mask.is_empty:
             self.refuse("The shape holds no pixel of the image.")
         elif use is Use.CUT:
-            with self.editor.edit("Cut ignore regions"):
+            with self.editor.edit(translated("Cut ignore regions")):
                 for region in document.ignore_regions:
                     left = subtract(region.mask, mask)
                     if left.is_empty:
@@ -59,14 +59,14 @@ class IgnoreTool(PathTool):
                     elif left != region.mask:
                         document.replace(IgnoreRegion(region.id, left))
         else:
-            with self.editor.edit("Ignore region"):
+            with self.editor.edit(translated("Ignore region")):
                 document.add(IgnoreRegion(new_id(), mask))
 
     def delete(self) -> bool:
         document, region = self.editor.document, self._under_pointer()
         if self.is_busy or document is None or region is None:
             return False
-        with self.editor.edit("Remove ignore region"):
+        with self.editor.edit(translated("Remove ignore region")):
             document.remove(region.id)
         return True
 

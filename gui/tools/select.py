@@ -13,7 +13,7 @@ from engine.document.polygons import to_polygons
 from engine.document.records import Box, Instance, Provenance, new_id
 from gui import geometry
 from gui.tools.picking import Picker
-from gui.tools.tool import Handles, Keys, Line, Look, Pointer, Points, Shape, Tool, register
+from gui.tools.tool import Handles, Keys, Line, Look, Pointer, Points, Shape, Tool, register, translated
 
 if TYPE_CHECKING:
     from gui.editor import Editor
@@ -131,6 +131,10 @@ class SelectTool(Tool):
         under = self._picker.at(at)
         self.editor.hover(under[0] if under else None)
 
+    def commit(self) -> None:
+        if self._drag is not None:
+            self.end(self._drag.last)
+
     def cancel(self) -> None:
         self._drag = None
 
@@ -191,7 +195,7 @@ class SelectTool(Tool):
             return
         moved = [geometry.moved(instance=one, dx=dx, dy=dy) for one in self._present(drag.ids)]
         if Keys.ALT not in drag.last.keys:
-            with self.editor.edit("Move"):
+            with self.editor.edit(translated("Move")):
                 for one in moved:
                     document.replace(one)
             return
@@ -202,7 +206,7 @@ class SelectTool(Tool):
             )
             for place, one in enumerate(moved)
         ]  # fmt: skip
-        with self.editor.edit("Duplicate"):
+        with self.editor.edit(translated("Duplicate")):
             for one in copies:
                 document.add(one)
         self.editor.select(one.id for one in copies if one.id in document.records)
@@ -246,7 +250,7 @@ class SelectTool(Tool):
         instance = self._bare_box()
         document = self.editor.document
         if instance is not None and document is not None and drag.ids == (instance.id,):
-            with self.editor.edit("Resize"):
+            with self.editor.edit(translated("Resize")):
                 document.replace(replace(instance, box_xyxy=self._resized(instance, drag)))
 
 

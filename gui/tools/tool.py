@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from PySide6.QtCore import QCoreApplication
 
 from engine.document.paint import MaskCanvas, Rectangle
 
@@ -139,7 +140,7 @@ class Tool:
         """The pointer left the canvas."""
 
     def commit(self) -> None:
-        """Enter: finish what several gestures make together, such as a polygon."""
+        """Enter, or another image while `is_busy`: finish what is being made, as far as it goes."""
 
     def back(self) -> None:
         """Backspace: take back the last point of what is being made."""
@@ -150,6 +151,11 @@ class Tool:
 
     def cancel(self) -> None:
         """Escape, or another tool or image: drop what is being made, as if it had never been begun."""
+
+
+def translated(text: str) -> str:
+    """A tool's title, hint or sentence, or the name of its edit, in the person's language."""
+    return QCoreApplication.translate("Tool", text)
 
 
 TOOLS: dict[str, type[Tool]] = {}

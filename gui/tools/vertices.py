@@ -15,7 +15,7 @@ from engine.document.records import Box, Instance
 from gui import geometry
 from gui.outline import Outline, redrawn
 from gui.tools.picking import Picker
-from gui.tools.tool import Handles, Keys, Line, Look, Pointer, Shape, Tool, register
+from gui.tools.tool import Handles, Keys, Line, Look, Pointer, Shape, Tool, register, translated
 
 if TYPE_CHECKING:
     from gui.editor import Editor
@@ -139,8 +139,9 @@ class VertexTool(Tool):
         if drag.kind is _Kind.BAND:
             self._end_band(drag)
         elif drag.has_moved:
-            one = "Move vertex" if len(self._picked) == 1 else f"Move {len(self._picked)} vertices"
-            self._become(drag.draft, "Insert vertex" if drag.kind is _Kind.EDGE else one)
+            count = len(self._picked)
+            name = translated("Move vertex" if count == 1 else "Move {n} vertices").format(n=count)
+            self._become(drag.draft, translated("Insert vertex") if drag.kind is _Kind.EDGE else name)
 
     def hover(self, at: Pointer) -> None:
         self._pointer = at
@@ -155,6 +156,10 @@ class VertexTool(Tool):
             return False
         self._remove(self._picked)
         return True
+
+    def commit(self) -> None:
+        if self._drag is not None:
+            self.end(self._drag.last)
 
     def cancel(self) -> None:
         drag, self._drag = self._drag, None
@@ -231,7 +236,8 @@ class VertexTool(Tool):
 
     def _remove(self, vertices: frozenset[int] | set[int]) -> None:
         if self.editor.allows_edits():
-            name = "Delete vertex" if len(vertices) == 1 else f"Delete {len(vertices)} vertices"
+            count = len(vertices)
+            name = translated("Delete vertex" if count == 1 else "Delete {n} vertices").format(n=count)
             self._picked = frozenset()
             self._become(self._outline.without(vertices), name)
 

@@ -67,9 +67,9 @@ class TestEditor:
         return [edit.name for edit in self.edits]
 
     @property
-    def selection(self) -> tuple[int, ...]:
+    def selection(self) -> list[int]:
         """The selected ids."""
-        return self.editor.selection
+        return list(self.editor.selection)
 
     def only(self) -> Instance:
         """The one instance there is."""

@@ -27,27 +27,27 @@ BOX = Instance(4, 1, box_xyxy=(10.0, 10.0, 40.0, 40.0), z=4)
 def test_that_a_click_takes_the_topmost_and_again_the_one_beneath() -> None:
     e = TestEditor(BELOW, ABOVE)
     e.click(25, 25)
-    assert e.selection == (2,)
+    assert e.selection == [2]
     e.click(25, 25)
-    assert e.selection == (1,)
+    assert e.selection == [1]
     e.click(25, 25)
-    assert e.selection == (2,)
+    assert e.selection == [2]
     assert e.edits == []
 
 
 def test_that_a_click_on_nothing_selects_nothing() -> None:
     e = TestEditor(BELOW).select(1)
     e.click(90, 70)
-    assert e.selection == ()
+    assert e.selection == []
 
 
 def test_that_shift_adds_and_takes_away() -> None:
     e = TestEditor(BELOW, ABOVE)
     e.click(12, 12)
     e.click(45, 45, Keys.SHIFT)
-    assert e.selection == (1, 2)
+    assert e.selection == [1, 2]
     e.click(12, 12, Keys.SHIFT)
-    assert e.selection == (2,)
+    assert e.selection == [2]
 
 
 def test_that_a_hole_is_not_hit_but_what_shows_through_it_is() -> None:
@@ -55,36 +55,36 @@ def test_that_a_hole_is_not_hit_but_what_shows_through_it_is() -> None:
     ring[10:20, 10:20] = 0
     e = TestEditor(BELOW, Instance(9, 1, mask=Mask.from_crop(10, 10, ring), z=9))
     e.click(25, 25)
-    assert e.selection == (1,)
+    assert e.selection == [1]
 
 
 def test_that_what_is_hidden_is_not_hit() -> None:
     e = TestEditor(BELOW, replace(PROPOSAL, score=0.2))
     e.click(64, 54)
-    assert e.selection == ()
+    assert e.selection == []
     e.editor.see(replace(e.editor.sight, score=0.1))
     e.click(64, 54)
-    assert e.selection == (3,)
+    assert e.selection == [3]
 
 
 def test_that_a_thin_instance_is_reached_beside_it_when_zoomed_out_but_not_when_zoomed_in() -> None:
     e = TestEditor(rectangle(1, 50, 10, 1, 60))
     e.reach = 0.5
     e.click(53, 30)
-    assert e.selection == ()
+    assert e.selection == []
     e.reach = 8.0
     e.click(53, 30)
-    assert e.selection == (1,)
+    assert e.selection == [1]
 
 
 def test_that_a_rubber_band_takes_what_lies_wholly_inside() -> None:
     e = TestEditor(BELOW, ABOVE, PROPOSAL)
     e.drag((70, 60), (15, 45), (5, 5))
-    assert e.selection == (1, 2, 3)
+    assert e.selection == [1, 2, 3]
     e.drag((95, 75), (55, 45))
-    assert e.selection == (3,)
+    assert e.selection == [3]
     e.drag((5, 5), (41, 41), keys=Keys.SHIFT)
-    assert e.selection == (3, 1)
+    assert e.selection == [3, 1]
     assert e.edits == []
 
 
@@ -95,7 +95,7 @@ def test_that_a_drag_moves_the_selection_in_one_edit_and_undo_brings_it_back() -
     assert e.names == ["Move"]
     assert e.mask(1).bbox_xywh == (20, 7, 30, 30)
     assert e.mask(2).bbox_xywh == (30, 17, 30, 30)
-    assert e.selection == (1, 2)
+    assert e.selection == [1, 2]
     e.undo()
     assert e.records == before
 
@@ -103,14 +103,14 @@ def test_that_a_drag_moves_the_selection_in_one_edit_and_undo_brings_it_back() -
 def test_that_dragging_what_is_not_selected_selects_and_moves_it_alone() -> None:
     e = TestEditor(BELOW, ABOVE).select(1)
     e.drag((45, 45), (50, 45))
-    assert e.selection == (2,)
+    assert e.selection == [2]
     assert (e.mask(1).x, e.mask(2).x) == (10, 25)
 
 
 def test_that_a_hand_that_trembles_while_it_clicks_moves_nothing() -> None:
     e = TestEditor(BELOW)
     e.drag((25, 25), (26, 25), (26, 26))
-    assert (e.edits, e.selection) == ([], (1,))
+    assert (e.edits, e.selection) == ([], [1])
 
 
 def test_that_nothing_is_dragged_out_of_the_image_and_no_part_is_lost() -> None:
@@ -134,7 +134,7 @@ def test_that_a_move_keeps_every_pixel_and_undo_every_record(mask: Mask, dx: int
     assert e.mask(1).clipped(80, 100) is e.mask(1)
     moved = e.mask(1).x - mask.x, e.mask(1).y - mask.y
     point = e.document.instance(1).keypoints[0]
-    assert (point.x - 3, point.y - 4) == moved
+    assert point == Keypoint(3 + moved[0], 4 + moved[1], 2)
     assert e.document.instance(1).attributes == instance.attributes
     while e.undo():
         pass
@@ -170,7 +170,7 @@ def test_that_cancel_in_a_drag_moves_nothing_and_the_button_coming_up_later_neit
     assert e.shapes(Line) == []
     e.pointer_move(62, 40)
     e.pointer_up(62, 40)
-    assert (e.edits, e.selection) == ([], (1,))
+    assert (e.edits, e.selection) == ([], [1])
 
 
 def test_that_another_image_in_a_drag_leaves_both_as_they_are() -> None:
@@ -189,7 +189,7 @@ def test_that_a_read_only_image_is_selected_from_but_not_moved_on() -> None:
     e = TestEditor(BELOW)
     e.editor.is_read_only = True
     e.drag((25, 25), (60, 40))
-    assert (e.edits, e.selection) == ([], (1,))
+    assert (e.edits, e.selection) == ([], [1])
     assert len(e.refusals) == 1
 
 
@@ -206,7 +206,7 @@ def test_that_an_instance_the_engine_took_away_in_a_drag_is_let_go() -> None:
 def test_that_a_double_click_edits_the_outline_of_what_was_selected_before_it() -> None:
     e = TestEditor(BELOW, ABOVE).select(2)
     e.double_click(25, 25)
-    assert e.selection == (2,)
+    assert e.selection == [2]
     assert e.editor.tool.id == "vertex"
 
 
@@ -216,11 +216,11 @@ def test_that_a_double_click_edits_the_outline_of_what_was_selected_before_it() 
 def test_that_a_bare_box_is_taken_by_its_edge_and_does_not_bury_what_it_encloses() -> None:
     e = TestEditor(rectangle(1, 20, 20, 5, 5), BOX)
     e.click(22, 22)
-    assert e.selection == (1,)
+    assert e.selection == [1]
     e.click(10, 30)
-    assert e.selection == (4,)
+    assert e.selection == [4]
     e.click(35, 35)
-    assert e.selection == (4,)
+    assert e.selection == [4]
 
 
 def test_that_a_bare_box_is_moved_and_stays_bare() -> None:

@@ -41,7 +41,7 @@ def test_that_a_stroke_goes_onto_the_selected_instance() -> None:
     assert SMALL.mask is not None
     e.drag(*PATH)
     assert e.only().mask == paint_stroke(SMALL.mask, PATH, 5.0, height=80, width=100)
-    assert (e.names, e.selection) == (["Brush"], (2,))
+    assert (e.names, e.selection) == (["Brush"], [2])
     e.undo()
     assert e.only() == SMALL
 
@@ -99,7 +99,7 @@ def test_that_the_eraser_takes_the_instance_under_it_where_none_is_selected() ->
 def test_that_erasing_all_removes_the_instance() -> None:
     e = editor(BIG, SMALL, tool="eraser", radius=60.0).select(2)
     e.drag((20, 35), (50, 35))
-    assert (e.names, e.only(), e.selection) == (["Erase"], BIG, ())
+    assert (e.names, e.only(), e.selection) == (["Erase"], BIG, [])
     e.undo()
     assert e.document.instance(2) == SMALL
 
