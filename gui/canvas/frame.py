@@ -20,7 +20,7 @@ from gui.canvas.adjust import Table
 from gui.canvas.overlay import Overlay
 from gui.canvas.pyramid import Pyramid, image_over
 
-_DASH = 5  # view pixels of a dash, and of the gap after it
+_DASH = 4  # view pixels of a dash, and of the gap after it
 _HATCH = 8  # view pixels from one line of a hatched area to the next
 
 
