@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from PySide6.QtWidgets import QWidget
+
 from engine.document.records import ClassDef
 from engine.project import Project
 from engine.project.presets import read_preset, write_preset
@@ -23,6 +25,7 @@ from gui.dialogs.classes import (
     ask_preset_to_load,
     ask_preset_to_save,
 )
+from gui.dialogs.statistics import show_statistics
 
 T = TypeVar("T")
 _MENU = ("Classes",)
@@ -140,6 +143,19 @@ def save(context: Context, path: Path) -> None:
     desk.background.run(
         lambda: write_preset(path, classes), lambda _none: desk.noticed.emit(told), desk.failed.emit
     )
+
+
+def _statistics(parent: QWidget, context: Context) -> None:
+    show_statistics(parent, context)
+
+
+@command(
+    "classes.statistics", "S&tatistics…", menu=_MENU, section="statistics",
+    when=lambda context: context.desk.project is not None, ask=_statistics, icon="statistics",
+    hint="Images by state, instances by class and size",
+)  # fmt: skip
+def statistics(_context: Context) -> None:
+    """The window was all."""
 
 
 def _move(context: Context, by: int) -> None:

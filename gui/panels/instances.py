@@ -280,7 +280,9 @@ class Instances(QWidget):
 
     def _enable(self) -> None:
         may = self._editor.shown is not None and not self._editor.is_read_only
-        chosen = self._editor.selected
+        # Right after an edit the selection may still name what it removed.
+        records = self._editor.document.records if self._editor.document else {}
+        chosen = [one for id_ in self._editor.selection if isinstance(one := records.get(id_), Instance)]
         some = any(one.provenance.is_proposal for one in chosen)
         self.accept.setEnabled(may and some)
         self.reject.setEnabled(may and some)

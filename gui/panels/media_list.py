@@ -82,6 +82,7 @@ class MediaList(QWidget):
         desk.editor.sight_changed.connect(self._on_sight)
         surveyor.changed.connect(self._on_survey)
         self._score = desk.editor.sight.score
+        self._on_classes()
         self._on_media()
 
     # Making

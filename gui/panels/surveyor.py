@@ -6,6 +6,10 @@ were edited. Knows the desk; no widget.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from engine.project import Project
@@ -14,7 +18,9 @@ from engine.project.statistics import Statistics, statistics
 from gui.desk import Desk
 from gui.saving import Kept
 
+T = TypeVar("T")
 _SOON_MS = 300
+_log = logging.getLogger(__name__)
 
 
 class Surveyor(QObject):
@@ -28,8 +34,9 @@ class Surveyor(QObject):
         self.survey = EMPTY
         self.statistics = Statistics()
         self._desk = desk
-        self._project: Project | None = None
+        self._project: Project | None = desk.project
         self._asked = 0  # generation: what an older whole survey brings is dropped
+        self._under_way = 0
         self._edited: set[int] = set()
         self._wants_all = False
         self._soon = QTimer(self, interval=_SOON_MS, singleShot=True)
@@ -45,6 +52,11 @@ class Surveyor(QObject):
         desk.item_changed.connect(self._note)
         desk.editor.classes_changed.connect(self._on_classes)
         self._classes: frozenset[int] = frozenset()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something was edited that is not counted yet."""
+        return self._wants_all or bool(self._edited) or self._soon.isActive() or self._under_way > 0
 
     @Slot()
     def refresh(self) -> None:
@@ -91,7 +103,7 @@ class Surveyor(QObject):
                 self.statistics = found
                 self.counted.emit()
 
-        self._desk.background.run(lambda: statistics(survey.seen_at(score)), take)
+        self._run(lambda: statistics(survey.seen_at(score)), take)
 
     @Slot()
     def _look(self) -> None:
@@ -103,16 +115,29 @@ class Surveyor(QObject):
             self._edited.clear()
             self._asked += 1
             asked = self._asked
-            self._desk.background.run(project.survey, lambda found: self._take(asked, found))
+            self._run(project.survey, lambda found: self._take(asked, found))
         elif self._edited and self._desk.saving.state.kept is Kept.SAVING:
             self._soon.start()  # the project does not know of the edit yet
         elif self._edited:
             ids, self._edited = frozenset(self._edited), set()
             asked, old = self._asked, self.survey
-            self._desk.background.run(
+            self._run(
                 lambda: (old, old.replaced(ids, project.survey(ids))),
                 lambda found: self._take_some(asked, ids, *found),
             )
+
+    def _run(self, work: Callable[[], T], then: Callable[[T], None]) -> None:
+        self._under_way += 1
+
+        def landed(result: T) -> None:
+            self._under_way -= 1
+            then(result)
+
+        def failed(sentence: str) -> None:
+            self._under_way -= 1
+            _log.warning("the images were not counted: %s", sentence)
+
+        self._desk.background.run(work, landed, failed)
 
     def _take(self, asked: int, found: Survey) -> None:
         if asked == self._asked:

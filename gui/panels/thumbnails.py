@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-from PySide6.QtCore import QObject, QSize, Qt, Signal
-from PySide6.QtGui import QImage, QImageIOHandler, QImageReader, QPixmap
+import numpy as np
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QImage, QPixmap
 
 from engine.errors import MaskwrightError
+from engine.media.files import system_path
 from engine.media.image import probe, read_rgb
+from engine.media.picture import Rgb
 from gui.background import Background
 
 WIDTH, HEIGHT = 64, 48
@@ -24,6 +27,11 @@ WIDTH, HEIGHT = 64, 48
 
 KEPT = 1000
 _THREADS = 2
+_REDUCED = (
+    (8, cv2.IMREAD_REDUCED_COLOR_8),
+    (4, cv2.IMREAD_REDUCED_COLOR_4),
+    (2, cv2.IMREAD_REDUCED_COLOR_2),
+)
 _TOO_LARGE = 40_000_000  # pixels: decoding a larger one whole for a stamp would hold up everything
 
 
@@ -119,29 +127,27 @@ class Thumbnails(QObject):
 
 
 def _decode(path: Path, frame: int, ratio: float) -> QImage | None:
-    box = QSize(round(WIDTH * ratio), round(HEIGHT * ratio))
-    if path.suffix.lower() in (".jpg", ".jpeg"):
-        # libjpeg decodes at an eighth straight away; everything else is decoded whole.
-        reader = QImageReader(str(path))
-        reader.setAutoTransform(True)
-        size = reader.size()
-        if size.isValid():
-            on_its_side = reader.transformation() & QImageIOHandler.Transformation.TransformationRotate90
-            size.scale(box.transposed() if on_its_side else box, Qt.AspectRatioMode.KeepAspectRatio)
-            reader.setScaledSize(size.expandedTo(QSize(1, 1)))
-            image = reader.read()
-            if not image.isNull():
-                return image
     info = probe(path, frame)
-    if info.width * info.height > _TOO_LARGE:
-        return None
-    pixels = read_rgb(path, frame)
-    height, width = pixels.shape[:2]
-    scale = min(box.width() / width, box.height() / height)
-    small = cv2.resize(
-        pixels, (max(round(width * scale), 1), max(round(height * scale), 1)), interpolation=cv2.INTER_AREA
-    )
+    scale = min(WIDTH * ratio / info.width, HEIGHT * ratio / info.height)
+    width, height = max(round(info.width * scale), 1), max(round(info.height * scale), 1)
+    pixels = _reduced(path, scale) if info.format == "JPEG" else None
+    if pixels is None:
+        if info.width * info.height > _TOO_LARGE:
+            return None
+        pixels = read_rgb(path, frame)
+    small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
     # `copy` holds the interpreter's lock, for a stamp no longer than a blink.
-    return QImage(
-        small.data, small.shape[1], small.shape[0], small.strides[0], QImage.Format.Format_RGB888
-    ).copy()
+    return QImage(small.data, width, height, small.strides[0], QImage.Format.Format_RGB888).copy()
+
+
+def _reduced(path: Path, scale: float) -> Rgb | None:
+    """A JPEG at a half, a fourth or an eighth, which libjpeg decodes straight away; None for a larger scale.
+
+    Upright: OpenCV turns it as its EXIF tag says.
+    """
+    for part, flag in _REDUCED:
+        if scale * part <= 1:
+            data = np.fromfile(system_path(path), np.uint8)
+            found = cv2.imdecode(data, flag)
+            return None if found is None else np.ascontiguousarray(found[..., ::-1], np.uint8)
+    return None
