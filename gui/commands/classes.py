@@ -126,7 +126,7 @@ def load(context: Context, path: Path) -> None:
     """Add the classes of a file that are not there yet."""
 
     def told(made: tuple[ClassDef, ...]) -> str:
-        return translated("{} classes were added from {}.").format(len(made), path.name)
+        return translated("Classes added from {}: {}").format(path.name, len(made))
 
     _change(context, lambda project: project.add_classes(read_preset(path)), _first, told)
 
@@ -139,7 +139,7 @@ def load(context: Context, path: Path) -> None:
 def save(context: Context, path: Path) -> None:
     """Write the classes to a file."""
     classes, desk = context.editor.classes, context.desk
-    told = translated("{} classes were written to {}.").format(len(classes), path)
+    told = translated("Classes written to {}: {}").format(path, len(classes))
     desk.background.run(
         lambda: write_preset(path, classes), lambda _none: desk.noticed.emit(told), desk.failed.emit
     )

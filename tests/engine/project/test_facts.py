@@ -13,6 +13,7 @@ from engine.document.diff import Diff
 from engine.document.records import Provenance
 from engine.project import Project
 from engine.project.facts import PROVENANCES, fill
+from engine.project.statistics import SIZE_EDGES, ClassCount, statistics
 from tests.engine.project.making import adding, drawn, ids, proposal, square
 
 
@@ -156,3 +157,17 @@ def test_that_a_survey_brought_up_to_date_is_the_new_one(project: Project) -> No
     fresh = old.replaced([first, second], project.survey([first, second]))
     assert fresh.media_ids.tolist() == project.survey().media_ids.tolist() == [second, third]
     assert fresh.counts.tolist() == [2, 1]
+
+
+def test_that_statistics_count_by_class_and_size(project: Project) -> None:
+    few, many = (project.ensure_class(name).id for name in ("few", "many"))
+    first, second, _ = ids(project)
+    project.put_proposals(first, [proposal(few), proposal(many)], key="k", batch_id="b")
+    large = replace(drawn(many), mask=square(side=40))
+    project.save(first, adding(large), name="Draw").result()
+    project.save(second, adding(drawn(many)), name="Draw").result()
+    found = statistics(project.survey())
+    assert found.classes == (ClassCount(many, 2, 1, 2), ClassCount(few, 0, 1, 1))
+    assert dict(zip(SIZE_EDGES, found.sizes, strict=True))[4] == (1, 2)
+    assert dict(zip(SIZE_EDGES, found.sizes, strict=True))[32] == (1, 0)
+    assert statistics(project.survey([])).classes == ()
