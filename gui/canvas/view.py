@@ -229,7 +229,6 @@ class CanvasView(QWidget):
     def _resize_frame(self) -> None:
         ratio = self.devicePixelRatioF()
         self._frame.resize(max(round(self.width() * ratio), 1), max(round(self.height() * ratio), 1))
-        self._frame.image.setDevicePixelRatio(ratio)
         self._take_camera()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
@@ -245,7 +244,10 @@ class CanvasView(QWidget):
         self._frame.background = QColor("#1e1f22") if is_dark else QColor("#c9cbcf")
         self._frame.refresh()
         painter = QPainter(self)
+        painter.save()
+        painter.scale(1 / self.devicePixelRatioF(), 1 / self.devicePixelRatioF())
         painter.drawImage(0, 0, self._frame.image)
+        painter.restore()
         if self._frame.overlay is None:
             painter.end()
             return

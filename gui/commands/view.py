@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from gui.camera import Camera
 from gui.commands.registry import Context, command
@@ -30,7 +31,8 @@ def _is(name: str) -> Callable[[Context], bool]:
 def _turn(context: Context, name: str) -> None:
     """Turn a part of the sight on or off."""
     sight = context.editor.sight
-    context.editor.see(replace(sight, **{name: not getattr(sight, name)}))
+    turned: dict[str, Any] = {name: not getattr(sight, name)}
+    context.editor.see(replace(sight, **turned))
 
 
 def _middle(context: Context) -> tuple[float, float]:
