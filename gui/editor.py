@@ -157,8 +157,11 @@ class Editor(QObject):
         kept = tuple(id_ for id_ in self._selection if id_ not in edit.diff.removed)
         if self.hovered in edit.diff.removed:
             self.hovered = None
+        # Before anybody hears of the edit: whoever does may ask for what is selected.
+        was_selected, self._selection = self._selection != kept, kept
         self.edited.emit(edit)
-        self.select(kept)
+        if was_selected:
+            self.selection_changed.emit()
 
     # Selection and pointing
 

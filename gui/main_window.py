@@ -206,7 +206,7 @@ class MainWindow(QMainWindow):
         self.models.failed.connect(self.tell)
         self.jobs.said.connect(self.tell)
         self.welcome.chosen.connect(lambda path: self.open([path]))
-        self.canvas.space_tapped.connect(self.actions_["image.accept"].trigger)
+        self.canvas.space_tapped.connect(lambda: self._on_asked("image.accept"))
 
     def _restore(self) -> None:
         choices = self.settings.choices
@@ -275,8 +275,8 @@ class MainWindow(QMainWindow):
 
     @Slot(str)
     def _on_asked(self, id_: str) -> None:
-        """A panel's button stands for a command."""
-        self.actions_[id_].trigger()
+        """A panel's button or a key of the canvas stands for a command."""
+        COMMANDS[id_].start(self, self.context)
 
     @Slot(object)
     def _on_opening(self, folder: Path) -> None:

@@ -1,0 +1,445 @@
+"""The real program with its real window, offscreen: from `main()` to what is on the disk afterwards."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QMessageBox, QSplashScreen
+
+import main
+from engine.document.records import Instance, Provenance, ReviewState
+from gui.actions import Actions
+from gui.dialogs.palette import Palette
+from gui.dialogs.shortcuts import ShortcutPage
+from gui.main_window import MainWindow
+from gui.saving import Kept
+from tests.gui import conftest
+from tests.gui.making import folder_of, picture, stored
+
+application, wait = conftest.application, conftest.wait
+own_folders, nothing_left_behind = conftest.own_folders, conftest.nothing_left_behind
+
+Wait = Callable[..., None]
+Steps = Callable[["Person"], None]
+SAMPLES = Path(main.__file__).parent / "resources" / "samples"
+
+
+@dataclass
+class Person:
+    """Somebody at the window."""
+
+    window: MainWindow
+    wait: Wait
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def shown(self) -> str:
+        shown = self.window.editor.shown
+        return shown.item.path if shown else ""
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        document = self.window.editor.document
+        return document.instances if document else ()
+
+    def do(self, command: str) -> None:
+        """Choose a command, as its menu entry would."""
+        action = self.window.actions_[command]
+        self.window.actions_.refresh()
+        assert action.isEnabled(), f"{command} cannot be run now"
+        action.trigger()
+
+    def see(self, name: str) -> None:
+        """Wait until an image is shown."""
+        self.wait(lambda: self.shown == name)
+
+    def press(self, key: Qt.Key, modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
+        """A key on whatever has the focus."""
+        QTest.keyClick(QApplication.focusWidget() or self.window, key, modifiers)
+
+    def at(self, x: float, y: float) -> QPoint:
+        """Where a point of the image is on the canvas."""
+        seen = self.window.editor.camera.to_view(x, y)
+        return QPoint(round(seen[0]), round(seen[1]))
+
+    def click(self, x: float, y: float) -> None:
+        """On the image."""
+        QTest.mouseClick(self.window.canvas, Qt.MouseButton.LeftButton, pos=self.at(x, y))
+
+    def drag(self, *points: tuple[float, float]) -> None:
+        """Along these points of the image."""
+        canvas = self.window.canvas
+        QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=self.at(*points[0]))
+        for point in points[1:]:
+            QTest.mouseMove(canvas, self.at(*point))
+            QApplication.processEvents()
+        QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=self.at(*points[-1]))
+
+    def saved(self) -> None:
+        """Wait until all is on the disk."""
+        self.wait(lambda: self.window.desk.saving.state.kept is Kept.SAVED)
+
+
+@pytest.fixture
+def at_the_window(application: QApplication, wait: Wait) -> Callable[..., int]:
+    """Run `main()` with these arguments; `steps` are what the person does, then the window is closed."""
+
+    def run(arguments: list[str], steps: Steps) -> int:
+        faults: list[BaseException] = []
+
+        is_over = False
+
+        def begin() -> None:
+            windows = [one for one in application.topLevelWidgets() if isinstance(one, MainWindow)]
+            if not windows or not windows[0].isVisible():
+                if not is_over:
+                    QTimer.singleShot(20, application, begin)
+                return
+            (window,) = windows
+            try:
+                splashes = [one for one in application.topLevelWidgets() if isinstance(one, QSplashScreen)]
+                wait(lambda: all(one.isHidden() for one in splashes), 120)
+                steps(Person(window, wait))
+            except BaseException as error:  # noqa: BLE001 - raised again below, outside Qt's loop
+                faults.append(error)
+            finally:
+                for popup in application.topLevelWidgets():
+                    if isinstance(popup, (Palette, ShortcutPage)):
+                        popup.close()
+                window.close()
+                application.quit()
+
+        QTimer.singleShot(0, application, begin)
+        code = main.main(arguments)
+        is_over = True
+        if faults:
+            raise faults[0]
+        return code
+
+    return run
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> Path:
+    """Three of the bundled pictures."""
+    folder = tmp_path / "trays"
+    folder.mkdir()
+    for path in sorted(SAMPLES.glob("*.jpg"))[:3]:
+        shutil.copyfile(path, folder / path.name)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return folder_of(tmp_path / "pictures")
+
+
+def quiet(person: Person) -> None:
+    """No model in this test."""
+    person.window.proposals.set_predicts_by_itself(False)
+
+
+def test_that_a_day_of_work_is_there_the_next_day(at_the_window: Callable[..., int], samples: Path) -> None:
+    """Open, look at proposals, accept, correct, draw, undo, redo, go on, close, open again."""
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in samples.glob("*.jpg")}
+    names = sorted(path.name for path in before)
+    left: dict[int, Instance] = {}
+
+    def first_day(person: Person) -> None:
+        window = person.window
+        person.see(names[0])
+        person.wait(lambda: person.instances, 120)
+        assert all(one.provenance is Provenance.PREDICTED for one in person.instances)
+        person.saved()
+        window.proposals.set_score(0.2)
+        best = max(window.editor.visible, key=lambda one: one.score or 0)
+        window.editor.select([best.id])
+        person.do("predict.accept")
+        person.do("tool.brush")
+        x, y, _, _ = best.bounds_xyxy
+        person.drag((x + 5, y + 5), (x + 30, y + 5), (x + 30, y + 20))
+        person.do("tool.polygon")
+        for point in ((10, 10), (60, 10), (60, 50), (10, 50)):
+            person.click(*point)
+        person.press(Qt.Key.Key_Return)
+        drawn = [one for one in person.instances if one.provenance is Provenance.DRAWN]
+        assert drawn
+        count = len(person.instances)
+        person.saved()
+        person.do("edit.undo")
+        person.wait(lambda: len(person.instances) == count - 1)
+        person.do("edit.redo")
+        person.wait(lambda: len(person.instances) == count)
+        person.do("image.accept")
+        person.see(names[1])
+        person.saved()
+        person.do("image.previous")
+        person.see(names[0])
+        left.update({one.id: one for one in person.instances})
+        assert window.editor.shown is not None
+        assert window.editor.shown.document.state.review is ReviewState.REVIEWED
+        assert not any(one.provenance.is_proposal for one in person.instances)
+        person.wait(lambda: window.windowTitle().endswith("— saved"))
+
+    def next_day(person: Person) -> None:
+        person.see(names[1])  # the first that needs a look
+        person.do("image.previous")
+        person.see(names[0])
+        assert {one.id: one for one in person.instances} == left
+        assert person.window.desk.saving.past.done[-1] == "Accept image"
+        person.do("edit.undo")
+        person.wait(lambda: any(one.provenance.is_proposal for one in person.instances))
+        person.do("edit.redo")
+        person.wait(lambda: {one.id: one for one in person.instances} == left)
+
+    assert at_the_window([str(samples)], first_day) == 0
+    assert at_the_window([str(samples)], next_day) == 0
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before} == before
+
+
+def test_that_a_folder_is_labelled_stopped_continued_and_undone_from_the_window(
+    at_the_window: Callable[..., int], samples: Path
+) -> None:
+    (samples / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 nothing")
+
+    def steps(person: Person) -> None:
+        quiet(person)
+        jobs, desk = person.window.jobs, person.window.desk
+        person.wait(lambda: desk.project)
+        jobs.label(jobs.images())
+        person.wait(lambda: jobs.run is not None and jobs.run.stage.is_over, 240)
+        assert jobs.run is not None
+        assert [path for path, _ in jobs.run.failures] == ["broken.jpg"]
+        assert jobs.run.done == 4
+        assert person.window.jobs_panel.failures.count() == 1
+        person.wait(lambda: jobs.batches)
+        states = [desk.state_of(media_id).review for media_id in desk.order]
+        assert states.count(ReviewState.PROPOSED) == 3
+        jobs.undo_batch(jobs.batches[0].id)
+        person.wait(lambda: not jobs.batches)
+        person.wait(lambda: all(desk.state_of(one).review is ReviewState.UNLABELLED for one in desk.order))
+
+    assert at_the_window([str(samples)], steps) == 0
+
+
+def test_that_a_file_opens_its_folder_and_a_drop_another(
+    at_the_window: Callable[..., int], folder: Path, tmp_path: Path
+) -> None:
+    other = folder_of(tmp_path / "dropped", ("x.png", "y.png"))
+
+    def steps(person: Person) -> None:
+        quiet(person)
+        person.see("b.png")
+        drop(person.window, other)
+        person.see("x.png")
+        assert person.window.desk.folder == other
+        assert person.window.settings.choices.recent[:2] == (str(other), str(folder))
+
+    assert at_the_window([str(folder / "b.png")], steps) == 0
+
+
+def drop(window: MainWindow, path: Path) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    event = QDropEvent(
+        QPointF(10, 10),
+        Qt.DropAction.CopyAction,
+        data,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+        QEvent.Type.Drop,
+    )
+    window.dropEvent(event)  # Qt sends one only at the end of a drag of its own
+
+
+def test_that_a_space_tapped_accepts_the_image_and_goes_on(
+    at_the_window: Callable[..., int], folder: Path
+) -> None:
+    def steps(person: Person) -> None:
+        quiet(person)
+        person.see("a.png")
+        QTest.keyPress(person.window.canvas, Qt.Key.Key_Space)
+        QTest.keyRelease(person.window.canvas, Qt.Key.Key_Space)
+        person.see("b.png")
+        first = person.window.desk.order[0]
+        assert person.window.desk.state_of(first).review is ReviewState.REVIEWED
+        person.saved()
+
+    assert at_the_window([str(folder)], steps) == 0
+    state = stored(folder, "a.png")[0]
+    assert getattr(state, "review", None) is ReviewState.REVIEWED
+
+
+def test_that_bare_letters_are_text_while_a_text_field_has_the_focus(
+    at_the_window: Callable[..., int], folder: Path
+) -> None:
+    def steps(person: Person) -> None:
+        quiet(person)
+        person.see("a.png")
+        window = person.window
+        window.activateWindow()
+        window.media_list.search.setFocus()
+        person.wait(window.media_list.search.hasFocus)
+        QTest.keyClicks(window.media_list.search, "dbpng")
+        assert window.media_list.search.text() == "dbpng"
+        assert window.editor.tool.id == "select"
+        assert person.shown == "a.png"
+        window.media_list.search.clear()
+        window.canvas.setFocus()
+        person.press(Qt.Key.Key_D)
+        person.see("b.png")
+
+    assert at_the_window([str(folder)], steps) == 0
+
+
+def test_that_the_palette_runs_a_command_and_the_shortcut_page_changes_its_keys(
+    at_the_window: Callable[..., int], folder: Path
+) -> None:
+    def steps(person: Person) -> None:
+        quiet(person)
+        person.see("a.png")
+        person.do("help.palette")
+        (palette,) = person.window.findChildren(Palette)
+        QTest.keyClicks(palette.line, "next image")
+        QTest.keyClick(palette.line, Qt.Key.Key_Return)
+        person.see("b.png")
+        person.do("help.shortcuts")
+        (page,) = person.window.findChildren(ShortcutPage)
+        page.line.setText("previous image")
+        (item,) = (item for _, items in page._groups() for item in items if item.text(0) == "Previous image")
+        page.tree.setCurrentItem(item)
+        page.keys.setKeySequence("Ctrl+Alt+P")
+        page.set.click()
+        page.close()
+        keys = [one.toString() for one in person.window.actions_["image.previous"].shortcuts()]
+        assert keys == ["Ctrl+Alt+P"]
+
+    assert at_the_window([str(folder)], steps) == 0
+
+
+def test_that_a_second_window_says_that_it_is_read_only(
+    at_the_window: Callable[..., int], folder: Path
+) -> None:
+    from engine.project import Project
+
+    def steps(person: Person) -> None:
+        person.see("a.png")
+        assert "Read-only" in person.window.notices.lasting
+        assert "read-only" in person.window.windowTitle()
+        actions: Actions = person.window.actions_
+        actions.refresh()
+        for command in ("image.accept", "predict.run", "batch.label", "image.skip"):
+            assert not actions[command].isEnabled(), command
+        assert actions["image.next"].isEnabled()
+
+    with Project.open(folder) as project:
+        project.refresh()
+        assert at_the_window([str(folder)], steps) == 0
+
+
+def test_that_a_failed_save_is_told_and_the_window_does_not_close_over_it(
+    at_the_window: Callable[..., int], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sqlite3
+
+    from engine.project import journal
+
+    def full(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    def steps(person: Person) -> None:
+        quiet(person)
+        window = person.window
+        person.see("a.png")
+        with monkeypatch.context() as patch:
+            patch.setattr(journal, "save", full)
+            person.do("image.skip")
+            person.wait(lambda: window.desk.saving.state.kept is Kept.FAILED)
+            person.wait(lambda: "NOT SAVED" in window.windowTitle())
+            assert "full" in window.notices.lasting
+            asked: list[str] = []
+
+            def stay() -> None:
+                (box,) = window.findChildren(QMessageBox)
+                asked.append(box.text())
+                box.reject()
+
+            QTimer.singleShot(100, window, stay)
+            window.close()
+            assert asked
+            assert "full" in asked[0]
+            assert window.isVisible()
+        person.do("file.save_again")
+        person.saved()
+        assert window.notices.lasting == ""
+
+    assert at_the_window([str(folder)], steps) == 0
+    assert getattr(stored(folder, "a.png")[0], "skip", None) is True
+
+
+@pytest.mark.parametrize("name", ["grünes Bild.png", "日本語.png"])
+def test_that_pictures_with_any_name_open(
+    at_the_window: Callable[..., int], tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / "Bilder mit Käse"
+    picture(folder / "plain.png")
+    shutil.move(folder / "plain.png", folder / name)
+
+    def steps(person: Person) -> None:
+        quiet(person)
+        person.see(name)
+
+    assert at_the_window([str(folder)], steps) == 0
+
+
+def test_that_the_sample_pictures_are_copied_and_opened(
+    at_the_window: Callable[..., int], tmp_path: Path
+) -> None:
+    def steps(person: Person) -> None:
+        quiet(person)
+        person.do("file.sample")
+        person.wait(lambda: person.window.editor.shown)
+        folder = person.window.desk.folder
+        assert folder is not None
+        assert tmp_path in folder.parents
+        assert len(person.window.desk.media) == len(list(SAMPLES.glob("*.jpg")))
+
+    assert at_the_window([], steps) == 0
+
+
+@pytest.fixture
+def pictures_of_all_kinds(shared_data: Path, tmp_path: Path) -> Path:
+    """Copies of the real pictures that are hard to read, or cannot be."""
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    for path in sorted((shared_data / "images").rglob("*")):
+        if path.is_file() and path.stat().st_size < 5_000_000:
+            shutil.copyfile(path, folder / path.name)
+    return folder
+
+
+def test_that_every_odd_picture_is_shown_or_says_why_not(
+    at_the_window: Callable[..., int], pictures_of_all_kinds: Path
+) -> None:
+    before = {path: path.read_bytes() for path in pictures_of_all_kinds.iterdir() if path.is_file()}
+
+    def steps(person: Person) -> None:
+        quiet(person)
+        window = person.window
+        person.wait(lambda: window.desk.project and window.desk.current)
+        for media_id in window.desk.order[:60]:
+            window.desk.show(media_id)
+            path = window.desk.item(media_id).path
+            person.wait(lambda path=path: person.shown == path or window.desk.problem, 60)
+            if window.desk.problem:
+                assert window.stack.currentWidget() is window.message
+
+    assert at_the_window([str(pictures_of_all_kinds)], steps) == 0
+    assert {path: path.read_bytes() for path in before} == before
