@@ -49,7 +49,7 @@ def open_checked(database: Path, *, network: bool, unclean: bool) -> tuple[sqlit
             connection = connect_for_writing(database, network=network, create=True)
             try:
                 if unclean or leftovers:
-                    _check_pages(connection)
+                    check_pages(connection)
             except BaseException:
                 connection.close()
                 raise
@@ -103,7 +103,7 @@ class Backup:
             for unfinished in folder.glob("*.part"):
                 unfinished.unlink()  # of a program that was killed
             with contextlib.closing(connect_for_reading(self._database)) as connection:
-                made = copy_database(connection, target, stop=self._stop.is_set, check=_check_pages)
+                made = copy_database(connection, target, stop=self._stop.is_set, check=check_pages)
         except (OSError, sqlite3.Error) as e:
             _log.warning("no backup of %s was made: %s", self._database, e)
             if isinstance(e, sqlite3.Error) and is_damage(e):
@@ -138,7 +138,7 @@ def _restore(database: Path, reason: str) -> str:
     )
 
 
-def _check_pages(connection: sqlite3.Connection) -> None:
+def check_pages(connection: sqlite3.Connection) -> None:
     """Read every page. Raises DamageError, or the sqlite3.Error that stopped the reading."""
     row = connection.execute("PRAGMA quick_check(1)").fetchone()
     if row[0] != "ok":
@@ -148,7 +148,7 @@ def _check_pages(connection: sqlite3.Connection) -> None:
 def _is_sound(backup: Path) -> bool:
     try:
         with contextlib.closing(connect_for_reading(backup, immutable=True)) as connection:
-            _check_pages(connection)
+            check_pages(connection)
     except sqlite3.Error:
         return False
     return True

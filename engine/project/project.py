@@ -23,8 +23,9 @@ from engine.errors import MediaError, ProjectError
 from engine.media.scan import scan_folder
 from engine.project import classes, facts, journal, media_index, rows
 from engine.project.classes import ClassPast
-from engine.project.connect import Readers, is_damage, told
+from engine.project.connect import Readers, copy_database, is_damage, told
 from engine.project.facts import Survey
+from engine.project.health import check_pages
 from engine.project.journal import Batch, Past
 from engine.project.media_index import ScanReport
 from engine.project.opening import Opened, open_database
@@ -331,6 +332,26 @@ class Project:
             some, done = self._write(lambda connection: journal.undo_some_of_batch(connection, batch_id))
             changed |= some
         return len(changed)
+
+    # Copies
+
+    def backup_to(self, path: Path) -> None:
+        """Write a checked copy of the whole project, every edit up to now in it, to one file.
+
+        The file is the whole copy or as it was. Put in the place of a project's database it is that
+        project. Raises ProjectError.
+        """
+        if path.resolve() == self.database.resolve():
+            raise ProjectError(f"{path} is the project itself: choose another name for the copy.")
+        if not self.read_only:
+            self.flush()
+        try:
+            with contextlib.closing(self._opened.connect_for_reading()) as connection:
+                copy_database(connection, path, check=check_pages)
+        except sqlite3.Error as e:
+            raise told(e, path) from e
+        except OSError as e:
+            raise ProjectError(f"{path} cannot be written ({e.strerror or e}): choose another place.") from e
 
     # Ending
 

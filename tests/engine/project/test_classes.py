@@ -13,7 +13,7 @@ from engine.document.diff import Diff, Source
 from engine.document.masks import pack
 from engine.document.records import ClassDef, Instance
 from engine.errors import ProjectError
-from engine.project import Project, schema
+from engine.project import Project, classes, schema
 from tests.engine.project.making import adding, drawn, everything, ids, instances_of, proposal
 
 
@@ -267,3 +267,27 @@ def test_that_an_import_into_a_merged_class_lands_where_it_stands(
     guess = proposal(auto.id)
     project.save(media_id, adding(guess), name="Propose", source=Source.ENGINE).result()
     assert class_of(project, media_id, guess) == car.id
+
+
+def test_that_a_change_that_breaks_off_half_way_changes_nothing(
+    project: Project, car: ClassDef, auto: ClassDef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thing = project.ensure_class("thing")
+    put(project, 0, drawn(car.id), drawn(auto.id))
+    before = everything(project)
+    insert, calls = classes._insert, 0
+
+    def second_fails(connection: sqlite3.Connection, row: classes._Row) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise RuntimeError("pulled")
+        insert(connection, row)
+
+    monkeypatch.setattr(classes, "_insert", second_fails)
+    with pytest.raises(RuntimeError, match="pulled"):
+        project.merge_classes([car.id, auto.id], thing.id)
+    monkeypatch.undo()
+    assert project.classes() == (car, auto, thing)
+    assert everything(project) == before
+    assert project.class_past().undo == ""
