@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -20,9 +21,15 @@ ROOT = Path(main.__file__).parent
 HEAVY = ("torch", "torchvision", "numpy", "cv2", "PySide6", "rich", "scipy")
 
 
-def child(*arguments: str) -> subprocess.CompletedProcess[str]:
+def child(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=env,
+        check=False,
     )
 
 
@@ -69,11 +76,35 @@ def test_that_help_lists_every_command_in_order_with_a_line_of_its_own() -> None
     assert all(len(words) > 2 for words in listed)
 
 
-def test_that_no_arguments_say_honestly_that_there_is_no_window_yet() -> None:
-    done = child("main.py")
-    assert done.returncode == 0
-    assert "Usage:" in done.stdout
-    assert done.stdout.rstrip().endswith(main.NO_WINDOW_YET)
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere there is always a display")
+@pytest.mark.parametrize("arguments", [[], ["."]])
+def test_that_without_a_display_the_window_says_so_and_what_to_do(arguments: list[str]) -> None:
+    bare = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    }
+    done = child("main.py", *arguments, env=bare)
+    assert done.returncode == main.EXIT_FAILED
+    (line,) = done.stderr.splitlines()
+    assert "display" in line or "missing on this system" in line
+    assert "main.py label FOLDER" in line
+
+
+def test_that_a_display_that_does_not_answer_is_no_crash() -> None:
+    done = child("main.py", env={**os.environ, "DISPLAY": ":4321", "QT_QPA_PLATFORM": "xcb"})
+    if sys.platform.startswith("linux"):
+        assert done.returncode == main.EXIT_FAILED
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_that_a_path_that_is_not_there_is_told_and_a_misspelt_command_is_none() -> None:
+    missing = child("main.py", "no/such folder")
+    assert missing.returncode == main.EXIT_FAILED
+    assert missing.stderr.strip() == (
+        "error: There is no file or folder called no/such folder: check the name."
+    )
+    assert "No such command 'lable'" in child("main.py", "lable").stderr
 
 
 def test_that_a_failure_is_one_sentence_on_the_error_stream(
