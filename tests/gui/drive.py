@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import TypeVar
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from engine.document.history import History
 from engine.document.mask import Mask
 from engine.document.records import ClassDef, IgnoreRegion, Instance, MediaItem, Record
 from engine.media.picture import Rgb
+from gui.commands.registry import COMMANDS, Context
 from gui.editor import Editor, Shown
 from gui.tools.tool import Keys, Pointer
 
@@ -47,6 +48,22 @@ class TestEditor:
         self.history = History(document)
         height, width = pixels.shape[:2]
         self.editor.show(Shown(MediaItem(1, "a.png", width=width, height=height), pixels, document))
+
+    # Commands
+
+    def context(self) -> Context:
+        """What commands that only need the editor work on, in a view of 200 by 160."""
+        nothing = cast(Any, None)
+        view = SimpleNamespace(width=lambda: 200, height=lambda: 160)
+        return Context(self.editor, nothing, nothing, nothing, nothing, nothing, nothing, view)
+
+    def run(self, id_: str, *answer: object, context: Context | None = None) -> TestEditor:
+        """Run a command as its shortcut would: only where it can be run now."""
+        context = context or self.context()
+        command = COMMANDS[id_]
+        if command.when(context):
+            command.run(context, *answer)
+        return self
 
     # What there is
 
