@@ -291,7 +291,7 @@ def _palette(now: Colors) -> QPalette:
     return palette
 
 
-def _sheet(now: Colors) -> str:
+def _sheet(now: Colors) -> str:  # long: it is one style sheet
     """What Fusion's palette cannot say: flat buttons, thin lines, quiet scroll bars."""
 
     def mark(name: str) -> str:

@@ -104,34 +104,8 @@ class SightPanel(QWidget):
         self.reset = QPushButton(self.tr("Reset"))
         self.reset.setToolTip(self.tr("See picture and instances as they are"))
         self.reset.clicked.connect(self._reset)
-        grid = QGridLayout()
-        grid.setSpacing(theme.SPACE)
-        grid.setColumnStretch(1, 1)
-        row = 0
-        for title, dials in (
-            (self.tr("Instances"), ((self.tr("Opacity"), self.opacity),)),
-            (
-                self.tr("Picture"),
-                (
-                    (self.tr("Brightness"), self.brightness),
-                    (self.tr("Contrast"), self.contrast),
-                    (self.tr("Gamma"), self.gamma),
-                ),
-            ),
-        ):
-            grid.addWidget(label(title, "heading"), row, 0, 1, 2)
-            row += 1
-            for name, dial in dials:
-                grid.addWidget(label(name), row, 0)
-                grid.addWidget(dial, row, 1)
-                row += 1
-            if dials[0][1] is self.opacity:
-                for box in (self.outline, self.names):
-                    grid.addWidget(box, row, 1)
-                    row += 1
-        grid.addWidget(self.grid, row, 1)
         layout = column(self)
-        layout.addLayout(grid)
+        layout.addLayout(self._grid())
         layout.addLayout(bar(None, self.reset))
         layout.addStretch(1)
         for dial, field in (
@@ -149,6 +123,29 @@ class SightPanel(QWidget):
             box.toggled.connect(lambda on, field=field: self._see(**{field: on}))
         editor.sight_changed.connect(self._follow)
         self._follow()
+
+    def _grid(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setSpacing(theme.SPACE)
+        grid.setColumnStretch(1, 1)
+        rows: tuple[tuple[str, QWidget | None], ...] = (
+            (self.tr("Instances"), None),
+            (self.tr("Opacity"), self.opacity),
+            ("", self.outline),
+            ("", self.names),
+            (self.tr("Picture"), None),
+            (self.tr("Brightness"), self.brightness),
+            (self.tr("Contrast"), self.contrast),
+            (self.tr("Gamma"), self.gamma),
+            ("", self.grid),
+        )
+        for row, (name, widget) in enumerate(rows):
+            if widget is None:
+                grid.addWidget(label(name, "heading"), row, 0, 1, 2)
+            else:
+                grid.addWidget(label(name), row, 0)
+                grid.addWidget(widget, row, 1)
+        return grid
 
     def _see(self, **fields: float | bool) -> None:
         self._editor.see(replace(self._editor.sight, **fields))  # type: ignore[arg-type]
