@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from engine.models.card import Json
 
 
 @click.command()
@@ -48,6 +53,13 @@ import click
     type=click.IntRange(min=64),
     help="Short side of a training picture; by default the data decides.",
 )
+@click.option(
+    "--recipe",
+    "changes",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Another value for a number of the recipe (engine/train/recipe.py); may be given several times.",
+)
 @click.option("--resume", is_flag=True, help="Go on where a stopped training of the same name left off.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures of the run as JSON.")
 def train(
@@ -64,6 +76,7 @@ def train(
     device: str,
     seed: int,
     side: int | None,
+    changes: tuple[str, ...],
     resume: bool,
     as_json: bool,
 ) -> int:
@@ -93,8 +106,20 @@ def train(
         seed=seed,
         side=side,
         resume=resume,
+        recipe=dict(_change(text) for text in changes),
     )
     return training.run(order, as_json=as_json)
+
+
+def _change(text: str) -> tuple[str, Json]:
+    """NAME=VALUE: the value as JSON, or as text where it is none."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise click.UsageError(f"--recipe takes NAME=VALUE, such as batch=4, not '{text}'.")
+    try:
+        return name.strip(), json.loads(value)
+    except ValueError:
+        return name.strip(), value.strip()
 
 
 @click.command("train-process", hidden=True, context_settings={"ignore_unknown_options": True})

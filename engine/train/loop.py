@@ -123,6 +123,8 @@ class Run:
         self.network = self.start.network
         recipe = plan.recipe or (FROM_NOTHING if self.start.is_fresh else Recipe())
         self.recipe = with_changes(recipe, dict(plan.changes))
+        if self.recipe.window:
+            self.sizes = dataclasses.replace(self.sizes, window=self.recipe.window)
         if min(self.recipe.batch, len(plan.data.images)) < team.size:
             raise TrainingError(
                 f"A step of {min(self.recipe.batch, len(plan.data.images))} pictures cannot be dealt out to "

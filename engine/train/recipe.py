@@ -23,6 +23,7 @@ class Recipe:
     a level and a picture, how many the RPN hands on. near_truth: boxes made around each true one, at
     most most_near_truth a picture, each edge moved by up to near_by of the side.
 
+    window: side in pixels of the part of a picture that a step looks at; 0 leaves it to the data.
     scales: least and most of a training picture's short side in shares of the model's own;
     scale_spread: standard deviation of the share's logarithm. paste: share of pictures that get 1 to
     most_pasted objects of another one. window_on_object: share of the
@@ -49,6 +50,7 @@ class Recipe:
     near_truth: int = 8
     most_near_truth: int = 64
     near_by: float = 0.15
+    window: int = 0
     scales: tuple[float, float] = (0.5, 2.0)
     scale_spread: float = 0.25
     paste: float = 0.25

@@ -127,6 +127,14 @@ def test_that_a_second_ctrl_c_stops_at_once(
     assert "Traceback" not in said
 
 
+def test_that_the_recipe_is_changed_from_the_command_line(data: Path, tmp_path: Path) -> None:
+    changes = ("--recipe", "window=64", "--recipe", "scales=[0.9, 1.1]", "--recipe", "optimizer=sgd")
+    assert run("train", data, *QUICK, "--iterations", 1, *changes) == 0
+    recipe = ModelStore(tmp_path / "models").resolve("toy").card.training["recipe"]
+    assert isinstance(recipe, dict)
+    assert (recipe["window"], recipe["scales"], recipe["optimizer"]) == (64, [0.9, 1.1], "sgd")
+
+
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
@@ -136,6 +144,10 @@ def test_that_a_second_ctrl_c_stops_at_once(
         (("--base", "nonsense"), 1, "nonsense"),
         (("--resume",), 1, "nothing to resume"),
         (("--name", "con"), 1, "name"),
+        (("--recipe", "batch"), 2, "such as batch=4, not 'batch'"),
+        (("--recipe", "batch=0"), 1, "'batch' of the recipe must be a whole number of at least 1"),
+        (("--recipe", "optimizer=magic"), 1, "must be one of"),
+        (("--recipe", "speed=9"), 1, "The recipe has no 'speed'"),
     ],
 )
 def test_that_what_cannot_be_done_is_told_in_a_sentence(

@@ -27,7 +27,7 @@ from engine.train.events import (
     Trained,
     TrainEvent,
 )
-from engine.train.loop import train
+from engine.train.loop import Run, train
 from engine.train.losses import Truth, detection_losses
 from engine.train.plan import Budget, TrainPlan
 from engine.train.recipe import Recipe
@@ -383,3 +383,9 @@ def test_that_an_empty_set_cannot_be_trained_on(tmp_path: Path, store: ModelStor
     empty = plan.data.with_images(tuple(dataclasses.replace(i, instances=()) for i in plan.data.images))
     with pytest.raises(TrainingError, match="nothing to learn"):
         next(train(dataclasses.replace(plan, data=empty), store))
+
+
+def test_that_a_step_looks_at_a_window_of_the_recipes_side(tmp_path: Path, store: ModelStore) -> None:
+    run = Run(a_plan(tmp_path / "data", 1, recipe=dataclasses.replace(QUICK, window=64)), store)
+    batch, _ = run.batch()
+    assert batch.shape[-2:] == (64, 64)
