@@ -60,6 +60,8 @@ def save_version(
         text = json.dumps(card_to_json(card), indent=2, ensure_ascii=False, allow_nan=False)
         new_card.write_text(text + "\n", encoding="utf-8")
         _flush(new_card)
+        # safetensors lets nobody else read its files; the card was made as the person's umask says.
+        new_weights.chmod(new_card.stat().st_mode)
         # Weights first: `read_version` settles what a stop between these two lines leaves behind.
         new_weights.replace(weights)
         new_card.replace(card_path_of(weights))

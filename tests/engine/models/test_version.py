@@ -139,6 +139,16 @@ def test_that_weights_that_fit_their_hash_but_not_their_card_are_refused(version
         load_network(ModelVersion(forged, card))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_that_weights_may_be_read_by_whom_the_umask_lets(
+    tmp_path: Path, network: FasterRCNN, card: ModelCard
+) -> None:
+    (tmp_path / "plain").touch()
+    version = save_version(tmp_path, "m", network, card)
+    modes = {path.stat().st_mode for path in (tmp_path / "plain", version.path, version.card_path)}
+    assert len(modes) == 1
+
+
 class _StoppedError(BaseException):
     """The machine stops here."""
 

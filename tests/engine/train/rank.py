@@ -1,0 +1,42 @@
+"""One process of a team for test_distributed.py: rank.py FOLDER POISONED_RANK, in torchrun's environment.
+
+Takes the steps of a plan and writes what it holds afterwards to FOLDER/RANK.pt.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+
+from engine.models.store import ModelStore
+from engine.train import loop
+from engine.train.distributed import Team, joined
+from engine.train.events import Stepped
+from tests.engine.train.test_distributed import STEPS, poisoned, team_plan
+
+
+def hold(folder: Path, team: Team, poisoned_rank: int) -> None:
+    """Take the steps and write the weights, the statistics and the events."""
+    if team.rank == poisoned_rank:
+        loop.detection_losses = poisoned  # type: ignore[assignment]
+    run = loop.Run(team_plan(folder), ModelStore(folder, bundled=folder), team)
+    events = list[Stepped]()
+    while run.goes_on() and len(events) < STEPS:
+        events.append(run.step())
+    held = {
+        "weights": {name: p.detach() for name, p in run.parameters.items()},
+        "statistics": run.statistics,
+        "average": run.average,
+        "losses": [event.loss for event in events],
+        "skipped": [event.skipped for event in events],
+        "seconds": run.at.seconds,
+    }
+    torch.save(held, folder / f"{team.rank}.pt")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    with joined("cpu") as (team, _):
+        hold(Path(sys.argv[1]), team, int(sys.argv[2]))
