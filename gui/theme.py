@@ -346,7 +346,22 @@ def _sheet(now: Colors) -> str:  # long: it is one style sheet
     QMenu::item:disabled {{ color: {now.disabled}; }}
     QMenu::separator {{ height: 1px; background: {now.line}; margin: 4px 8px; }}
     QMenu::icon {{ padding-left: 8px; }}
+    QDockWidget {{ titlebar-close-icon: url({mark("close")}); titlebar-normal-icon: url({mark("float")}); }}
     QDockWidget::title {{ padding: 6px 8px; background: {now.window}; }}
+    QDockWidget::close-button, QDockWidget::float-button {{ border: 0; border-radius: 4px;
+        background: transparent; }}
+    QDockWidget::close-button:hover, QDockWidget::float-button:hover {{ background: {now.raised}; }}
+    QMainWindow::separator {{ width: 5px; height: 5px; background: {now.window}; }}
+    QMainWindow::separator:hover {{ background: {now.selection}; }}
+    QToolBar {{ background: {now.window}; border: 0; spacing: 2px; padding: 4px; }}
+    QToolBar::separator:horizontal {{ width: 1px; background: {now.line}; margin: 6px 5px; }}
+    QToolBar::separator:vertical {{ height: 1px; background: {now.line}; margin: 5px 6px; }}
+    QTabBar::tab {{ padding: 6px 12px; border: 0; border-bottom: 2px solid transparent;
+        background: transparent; color: {now.muted}; }}
+    QTabBar::tab:selected {{ color: {now.text}; border-bottom-color: {now.accent}; }}
+    QTabBar::tab:hover {{ color: {now.text}; }}
+    QTabBar:focus {{ outline: 0; }}
+    QTabBar::tab:focus {{ background: {now.selection}; }}
     QScrollBar:vertical {{ width: 10px; background: transparent; margin: 0; }}
     QScrollBar:horizontal {{ height: 10px; background: transparent; margin: 0; }}
     QScrollBar::handle {{ background: {now.line}; border-radius: 4px; margin: 1px; }}
