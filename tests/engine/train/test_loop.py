@@ -387,5 +387,5 @@ def test_that_an_empty_set_cannot_be_trained_on(tmp_path: Path, store: ModelStor
 
 def test_that_a_step_looks_at_a_window_of_the_recipes_side(tmp_path: Path, store: ModelStore) -> None:
     run = Run(a_plan(tmp_path / "data", 1, recipe=dataclasses.replace(QUICK, window=64)), store)
-    batch, _ = run.batch()
+    batch, _, _ = run._batch()
     assert batch.shape[-2:] == (64, 64)
