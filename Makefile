@@ -73,14 +73,20 @@ bench: setup
 samples: setup
 	@$(RUN) -m engine.synth.samples
 
-STARTER_STEPS ?= 2600
+# Two trainings: whole pictures at a short side of 256 from fresh weights, then windows of 288 at 384, where
+# holes and thin shafts are wide enough to be seen. docs/results.md says how the bundled one was made.
+STARTER = out/starter/models
 starter: setup
 	@$(RUN) -m engine.synth --out out/starter/train --count 1500 --seed 0 --split train --sizes 320x240,400x300,512x384
 	@$(RUN) -m engine.synth --out out/starter/test --count 200 --seed 100000 --split test --sizes 512x384
-	@MASKWRIGHT_MODELS=out/starter/models $(RUN) main.py train out/starter/train/truth.json \
-		--val out/starter/test/truth.json --base maskrcnn_resnet18_slim_fpn --name starter --side 256 --seed 0 \
-		--iterations $(STARTER_STEPS)
-	@MASKWRIGHT_MODELS=out/starter/models $(RUN) main.py models export starter --out resources/models --compact
+	@MASKWRIGHT_MODELS=$(STARTER) $(RUN) main.py train out/starter/train/truth.json \
+		--base maskrcnn_resnet18_slim_fpn --name starter-256 --side 256 --seed 0 --iterations 1153
+	@MASKWRIGHT_MODELS=$(STARTER) $(RUN) main.py train out/starter/train/truth.json \
+		--base $(STARTER)/starter-256.safetensors --name starter --side 384 --seed 1 --iterations 3600 \
+		--recipe window=288 --recipe batch=4 --recipe learning_rate=6e-4 --recipe body_rate=1 --recipe warmup=50 \
+		--recipe frozen_stages=0 --recipe mask_rois=32 --recipe near_truth=4 --recipe scale_spread=0.2 --recipe paste=0 \
+		--val out/starter/test/truth.json
+	@MASKWRIGHT_MODELS=$(STARTER) $(RUN) main.py models export starter --out resources/models --compact
 
 lock: setup
 	@$(RUN) -m uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
