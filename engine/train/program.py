@@ -91,11 +91,12 @@ class _Wire:
 
 
 def _is_first() -> bool:
-    return os.environ.get("RANK", "0") == "0"
+    """Whether this is the only process or torchrun's first: the one that speaks and is spoken to."""
+    return "LOCAL_RANK" not in os.environ or os.environ.get("RANK") == "0"
 
 
 def _heed_signals(stop: threading.Event, *, has_parent: bool) -> None:
-    """Ctrl+C and a request to end stop after the step, a second Ctrl+C at once.
+    """Ctrl+C, a request to end and a closed terminal stop after the step, a second Ctrl+C at once.
 
     A terminal sends Ctrl+C to the parent too, which then asks by a command.
     """
@@ -107,11 +108,13 @@ def _heed_signals(stop: threading.Event, *, has_parent: bool) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN if has_parent else note)
     signal.signal(signal.SIGTERM, note)
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
+        signal.signal(signal.SIGHUP, note)
 
 
 def _order_text(file: Path | None, lines: Iterator[bytes]) -> str:
     if file is None:
-        if "WORLD_SIZE" in os.environ and int(os.environ["WORLD_SIZE"]) > 1:
+        if "LOCAL_RANK" in os.environ:
             raise TrainingError("Under torchrun the order must be in a file: every process reads it.")
         return next(lines, b"").decode("utf-8", "replace")
     try:

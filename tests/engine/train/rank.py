@@ -8,23 +8,25 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from engine.models.store import ModelStore
-from engine.train import loop
 from engine.train.distributed import Team, joined
 from engine.train.events import Stepped
+from engine.train.loop import Run
 from tests.engine.train.test_distributed import STEPS, poisoned, team_plan
 
 
 def hold(folder: Path, team: Team, poisoned_rank: int) -> None:
     """Take the steps and write the weights, the statistics and the events."""
-    if team.rank == poisoned_rank:
-        loop.detection_losses = poisoned  # type: ignore[assignment]
-    run = loop.Run(team_plan(folder), ModelStore(folder, bundled=folder), team)
+    run = Run(team_plan(folder), ModelStore(folder, bundled=folder), team)
     events = list[Stepped]()
-    while run.goes_on() and len(events) < STEPS:
-        events.append(run.step())
+    with pytest.MonkeyPatch.context() as patch:
+        if team.rank == poisoned_rank:
+            patch.setattr("engine.train.loop.detection_losses", poisoned)
+        while run.goes_on() and len(events) < STEPS:
+            events.append(run.step())
     held = {
         "weights": {name: p.detach() for name, p in run.parameters.items()},
         "statistics": run.statistics,

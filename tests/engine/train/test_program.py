@@ -200,11 +200,10 @@ def test_that_a_terminals_ctrl_c_leaves_it_to_the_parent_and_by_hand_stops(
         next_event(process)
         process.send_signal(signal.SIGINT)
         assert rest(process, close=False) == ([Stopped(None)], 130)
-    for signals in ((signal.SIGINT,), (signal.SIGTERM,)):
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         with program(UNTIL_STOPPED, tmp_path, order_file) as process:
             next_event(process)
-            for one in signals:
-                process.send_signal(one)
+            process.send_signal(one)
             assert rest(process) == ([Stopped(5)], 130)
 
 
