@@ -6,6 +6,7 @@ the project and the editor; neither models nor widgets.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from engine.media.scan import natural_key
 from engine.project import Project
 from engine.project.journal import Past
 from engine.project.location import DATABASE_NAME, PROJECT_DIR
+from engine.project.media_index import ScanReport
 from gui.background import Background
 from gui.editor import Editor, Shown
 from gui.pictures import Pictures
@@ -34,12 +36,16 @@ _TOO_MUCH_AHEAD = 50_000_000  # pixels: a picture larger than this is decoded wh
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Found:
-    """What opening a folder gave."""
+    """What opening a folder gave. media: as people count; worked out on the thread, for 100,000 images."""
 
     project: Project
     media: tuple[MediaItem, ...]
+    items: dict[int, MediaItem]
+    order: tuple[int, ...]
+    places: dict[int, int]
     states: dict[int, ImageState]
     classes: tuple[ClassDef, ...]
+    is_known: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,6 +89,7 @@ class Desk(QObject):
         self._opening = 0  # generations: what an older request brings is dropped
         self._showing = 0
         self._is_opening = False
+        self._closing: dict[Project, threading.Event] = {}  # let go and perhaps not closed yet
         self.saving.changed.connect(self._pass_problem_on)
         editor.edited.connect(self._on_edit)
 
@@ -130,8 +137,9 @@ class Desk(QObject):
         self._is_opening = True
         asked = self._opening
         self.opening.emit(folder)
+        closing = tuple(event for project, event in self._closing.items() if _same(folder, project.folder))
         self.background.run(
-            lambda: _open(folder),
+            lambda: _open(folder, closing),
             lambda found: self._opened(asked, found, file),
             lambda sentence: self._not_opened(asked, sentence),
         )
@@ -150,14 +158,32 @@ class Desk(QObject):
 
         def seen(found: _Found) -> None:
             if self.project is project:
-                self.pictures.forget()
-                self._take_media(found)
+                self._take_refreshed(found)
                 if show is not None:
                     self._show_path(show)
-                elif self.current is not None and self.current.id not in self._items:
-                    self._show_first()
 
         self.background.run(look, seen, self.failed.emit)
+
+    def _look_through(self) -> None:
+        """See what became of the folder since a known project was left; the list is there meanwhile."""
+        project = self.project
+        if project is None or project.read_only:
+            return
+
+        def look() -> _Found | None:
+            return None if project.refresh() == ScanReport() else _read(project)
+
+        def seen(found: _Found | None) -> None:
+            if found is not None and self.project is project:
+                self._take_refreshed(found)
+
+        self.background.run(look, seen, self.failed.emit)
+
+    def _take_refreshed(self, found: _Found) -> None:
+        self.pictures.forget()
+        self._take_media(found)
+        if self.current is None:
+            self._show_first()
 
     def lend(self, folder: Path) -> AbstractContextManager[Project]:
         """The folder's project for the engine's worker: the open one, which stays open; any thread."""
@@ -175,7 +201,12 @@ class Desk(QObject):
 
     def close(self) -> None:
         """Write what is queued, let the project go and end the threads: at the program's end."""
-        self._let_go(wait=True)
+        self._let_go()
+        for project in self._closing:  # whose turn on the threads will not come
+            try:
+                project.close()
+            except ProjectError as error:
+                self.failed.emit(str(error))
         self.background.close()
         self.project_changed.emit()
 
@@ -196,6 +227,8 @@ class Desk(QObject):
             self.noticed.emit(sentence)
         if file is None or not self._show_path(file):
             self._show_first()
+        if found.is_known:
+            self._look_through()
 
     def _not_opened(self, asked: int, sentence: str) -> None:
         if asked == self._opening:
@@ -203,7 +236,7 @@ class Desk(QObject):
             self.failed.emit(sentence)
             self.project_changed.emit()
 
-    def _let_go(self, *, wait: bool = False) -> None:
+    def _let_go(self) -> None:
         project = self.project
         if project is None:
             return
@@ -214,15 +247,18 @@ class Desk(QObject):
         self._showing += 1
         self.media, self.order, self.selected = (), (), ()
         self.states, self._items, self._places = {}, {}, {}
+        self.media_changed.emit()
         self.editor.show(None)
         self.saving.follow(None)
-        if not wait:
-            self.background.run(project.close, lambda _none: None, self.failed.emit)
-            return
-        try:
-            project.close()
-        except ProjectError as error:
-            self.failed.emit(str(error))
+        closed = self._closing[project] = threading.Event()
+
+        def close() -> None:
+            try:
+                project.close()
+            finally:
+                closed.set()
+
+        self.background.run(close, lambda _none: self._closing.pop(project, None), self.failed.emit)
 
     # The list
 
@@ -245,7 +281,10 @@ class Desk(QObject):
 
     def set_order(self, ids: Iterable[int]) -> None:
         """Go through the images in this order from now on: that of the list as it is sorted and filtered."""
-        self.order = tuple(ids)
+        order = tuple(ids)
+        if order == self.order:
+            return
+        self.order = order
         self._places = {media_id: place for place, media_id in enumerate(self.order)}
 
     def set_selected(self, ids: Iterable[int]) -> None:
@@ -284,10 +323,8 @@ class Desk(QObject):
         self.background.run(project.classes, read, self.failed.emit)
 
     def _take_media(self, found: _Found) -> None:
-        self.media = tuple(sorted(found.media, key=lambda item: (natural_key(item.path), item.frame)))
-        self._items = {item.id: item for item in self.media}
-        self.states = found.states
-        self.set_order(item.id for item in self.media)
+        self.media, self._items, self.states = found.media, found.items, found.states
+        self.order, self._places = found.order, found.places
         self.selected = tuple(media_id for media_id in self.selected if media_id in self._items)
         if self.current is not None:
             self.current = self._items.get(self.current.id)
@@ -480,9 +517,14 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
-def _open(folder: Path) -> _Found:
+def _open(folder: Path, closing: Sequence[threading.Event]) -> _Found:
+    for closed in closing:  # or the folder would be found in use by ourselves
+        closed.wait()
     project = Project.open(folder)
     try:
+        found = _read(project)
+        if found.media:  # a known one is looked through when it is on the screen
+            return replace(found, is_known=True)
         if not project.read_only:
             project.refresh()
         return _read(project)
@@ -492,4 +534,8 @@ def _open(folder: Path) -> _Found:
 
 
 def _read(project: Project) -> _Found:
-    return _Found(project, project.media(), project.image_states(), project.classes())
+    media = tuple(sorted(project.media(), key=lambda item: (natural_key(item.path), item.frame)))
+    order = tuple(item.id for item in media)
+    places = {media_id: place for place, media_id in enumerate(order)}
+    items = dict(zip(order, media, strict=True))
+    return _Found(project, media, items, order, places, project.image_states(), project.classes())

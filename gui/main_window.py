@@ -175,6 +175,8 @@ class MainWindow(QMainWindow):
         classes = self._dock("classes", self.tr("Classes"), self.classes, right)
         self.setTabPosition(Qt.DockWidgetArea.RightDockWidgetArea, QTabWidget.TabPosition.North)
         self.tabifyDockWidget(model, sight)
+        for dock in (model, sight):
+            dock.setTitleBarWidget(QWidget(dock))  # the tab says it already
         model.raise_()
         self.resizeDocks([images, model], [260, 280], Qt.Orientation.Horizontal)
         self.resizeDocks([model, instances, classes], [260, 300, 260], Qt.Orientation.Vertical)

@@ -54,7 +54,7 @@ class LabelDialog(QDialog):
             box.setRange(1, max(count, 1))
             box.setValue(value)
             box.setAccessibleName(name)
-            box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+            box.setMinimumWidth(84)
             box.valueChanged.connect(self._on_range)
         self._group = QButtonGroup(self)
         for button in (self.unlabelled, self.all, self.range, self.selection):

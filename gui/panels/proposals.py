@@ -76,6 +76,7 @@ class ProposalsPanel(QWidget):
         self._editor, self._proposals, self._models = editor, proposals, models
         now = proposals.thresholds
         self.model = QPushButton()
+        self.model.setIcon(choose.icon())
         self.model.setToolTip(choose.toolTip())
         self.model.setAccessibleName(self.tr("Model"))
         self.model.clicked.connect(choose.trigger)

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QLabel, QStatusBar
 from gui.commands.registry import translated
 from gui.desk import Desk
 from gui.editor import Editor
+from gui.theme import SPACE
 
 
 class Status(QStatusBar):
@@ -17,6 +18,7 @@ class Status(QStatusBar):
         super().__init__()
         self._editor, self._desk = editor, desk
         self.setSizeGripEnabled(False)
+        self.setContentsMargins(SPACE, 0, SPACE, 0)
         self._hint, self._place, self._size, self._zoom = QLabel(), QLabel(), QLabel(), QLabel()
         self.addWidget(self._hint, 1)
         for label in (self._place, self._size, self._zoom):

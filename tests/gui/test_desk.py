@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from engine.document.records import ClassDef, Instance, ReviewState
 from engine.project import Project
+from engine.project.media_index import ScanReport
 from gui.desk import Desk, home_of
 from gui.editor import Editor
 from gui.saving import Kept
@@ -176,9 +178,9 @@ def test_that_undo_goes_back_beyond_the_start_of_the_program(opened: Desk, folde
     first, second = draw(opened, bolt.id, 4), draw(opened, bolt.id, 20)
     wait(lambda: is_saved(opened))
     opened.leave()
-    wait(lambda: not (folder / ".maskwright" / "project.lock").read_text())
     opened.open([folder])
     wait(lambda: opened.editor.shown)
+    assert opened.read_only_reason == ""
     assert opened.saving.past.done == ("Draw", "Draw")
     opened.saving.undo()
     wait(lambda: ids(opened) == {first.id})
@@ -328,6 +330,13 @@ def test_that_proposals_of_a_batch_come_into_the_shown_image(opened: Desk, wait:
     wait(lambda: ids(opened) == {mine.id})
 
 
+def test_that_the_list_is_told_when_the_project_is_let_go(opened: Desk) -> None:
+    listed: list[int] = []
+    opened.media_changed.connect(lambda: listed.append(len(opened.media)))
+    opened.leave()
+    assert listed == [0], "or a list would paint images that nobody knows any more"
+
+
 def test_that_picture_files_are_never_written(opened: Desk, folder: Path, wait: Wait) -> None:
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.glob("*.png")}
     bolt = a_class(opened, wait)
@@ -336,3 +345,24 @@ def test_that_picture_files_are_never_written(opened: Desk, folder: Path, wait: 
     wait(lambda: is_saved(opened) and not ids(opened))
     opened.leave()
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.glob("*.png")} == before
+
+
+def test_that_a_known_project_is_on_the_screen_before_its_folder_is_looked_through(
+    opened: Desk, folder: Path, wait: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened.leave()
+    picture(folder / "new.png")
+    go_on = threading.Event()
+    refresh = Project.refresh
+
+    def slow(project: Project) -> ScanReport:
+        assert go_on.wait(20)
+        return refresh(project)
+
+    monkeypatch.setattr(Project, "refresh", slow)
+    opened.open([folder])
+    wait(lambda: shown_path(opened) == "a.png")
+    assert len(opened.media) == 3
+    go_on.set()
+    wait(lambda: [item.path for item in opened.media] == ["a.png", "b.png", "c.png", "new.png"])
+    assert shown_path(opened) == "a.png"

@@ -205,8 +205,12 @@ def test_that_the_cutoff_makes_masks_anew_and_keeps_them_on_the_disk(bench: Benc
     areas = [one.mask.area for one in bench.instances if one.mask]
     for cutoff in (0.6, 0.7, 0.75):
         bench.proposals.set_cutoff(cutoff)
-    smaller = lambda: [one.mask.area for one in bench.instances if one.mask]  # noqa: E731
-    bench.wait(lambda: all(now < before for now, before in zip(smaller(), areas, strict=True)))
+    bench.wait(
+        lambda: all(
+            one.mask is not None and one.mask.area < before
+            for one, before in zip(bench.instances, areas, strict=True)
+        )
+    )
     bench.desk.saving.flush_put_off()
     bench.settle()
     on_disk = stored(bench.folder, "a.png")
