@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPixmap
 
@@ -9,58 +11,60 @@ from gui.canvas.colors import Rgb8
 
 _KEPT = 1024
 _PAD_X, _PAD_Y = 5.0, 1.5
-_CELL = 4  # view pixels; places are given out in such cells
+_CELL_WIDE, _CELL_HIGH = 14, 5  # view pixels; places are given out in such cells
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plate:
+    """A plate on a view. offset: from the box's corner, view pixels."""
+
+    pixmap: QPixmap
+    offset: QPointF
 
 
 class Chips:
-    """Draws plates on one view in one frame after the other; `begin` starts a frame."""
+    """Makes plates and finds places for them; `begin` starts a view with none on it."""
 
     def __init__(self) -> None:
         self._drawn: dict[tuple[str, Rgb8, bool, float], QPixmap] = {}
         self._taken: set[tuple[int, int]] = set()
         self._area = QRectF()
+        self._ratio = 1.0
+        self._font = QFont()
 
-    def begin(self, area: QRectF) -> None:
-        """A new frame: no plate is there yet. area: the view."""
+    def begin(self, painter: QPainter, area: QRectF) -> None:
+        """Start anew, for a painter in view pixels. area: the view."""
         self._taken.clear()
         self._area = area
+        self._ratio = painter.device().devicePixelRatioF()
+        self._font = painter.font()
 
-    def draw(
-        self,
-        painter: QPainter,
-        text: str,
-        rgb: Rgb8,
-        at: QRectF,
-        *,
-        strong: bool = False,
-        always: bool = False,
-    ) -> bool:
-        """Put a plate over the upper left corner of a box, in the view; False where its place is taken."""
-        ratio = painter.device().devicePixelRatioF()
-        pixmap = self._pixmap(text, rgb, strong, ratio, painter.font())
+    def place(
+        self, text: str, rgb: Rgb8, box: QRectF, *, strong: bool = False, always: bool = False
+    ) -> Plate | None:
+        """A plate over the upper left corner of a box; None where another one lies."""
+        ratio = self._ratio
+        pixmap = self._pixmap(text, rgb, strong)
         width, height = pixmap.width() / ratio, pixmap.height() / ratio
-        x = min(max(at.left(), self._area.left() + 2), self._area.right() - width - 2)
-        y = at.top() - height - 3
+        x = min(max(box.left(), self._area.left() + 2), self._area.right() - width - 2)
+        y = box.top() - height - 3
         if y < self._area.top() + 2:
-            y = max(at.top() + 3, self._area.top() + 2)
-        cells = {
-            (column, row)
-            for column in range(int(x) // _CELL, int(x + width) // _CELL + 1)
-            for row in range(int(y) // _CELL, int(y + height) // _CELL + 1)
-        }
+            y = max(box.top() + 3, self._area.top() + 2)
+        rows = range(int(y) // _CELL_HIGH, int(y + height) // _CELL_HIGH + 1)
+        columns = range(int(x) // _CELL_WIDE, int(x + width) // _CELL_WIDE + 1)
+        cells = {(column, row) for column in columns for row in rows}
         if not always and not cells.isdisjoint(self._taken):
-            return False
+            return None
         self._taken |= cells
-        painter.drawPixmap(QPointF(round(x * ratio) / ratio, round(y * ratio) / ratio), pixmap)
-        return True
+        return Plate(pixmap, QPointF(x, y) - box.topLeft())
 
-    def _pixmap(self, text: str, rgb: Rgb8, strong: bool, ratio: float, font: QFont) -> QPixmap:
-        key = (text, rgb, strong, ratio)
+    def _pixmap(self, text: str, rgb: Rgb8, strong: bool) -> QPixmap:
+        key = (text, rgb, strong, self._ratio)
         found = self._drawn.get(key)
         if found is None:
             if len(self._drawn) >= _KEPT:
                 self._drawn.clear()
-            found = self._drawn[key] = _plate(text, rgb, strong, ratio, font)
+            found = self._drawn[key] = _plate(text, rgb, strong, self._ratio, self._font)
         return found
 
 

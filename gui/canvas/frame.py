@@ -6,7 +6,7 @@ A moved picture is scrolled and only its new margins are drawn. Knows no widget 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
+from typing import TypeVar, cast
 
 import cv2
 import numpy as np
@@ -17,8 +17,11 @@ from PySide6.QtGui import QColor, QImage, QPainter, QRegion, QTransform
 from engine.document.paint import Rectangle
 from gui.camera import Placement
 from gui.canvas.adjust import Table
+from gui.canvas.colors import Row
 from gui.canvas.overlay import Overlay
 from gui.canvas.pyramid import Pyramid, image_over
+
+T = TypeVar("T", bound=np.generic)
 
 _DASH = 4  # view pixels of a dash, and of the gap after it
 _HATCH = 8  # view pixels from one line of a hatched area to the next
@@ -36,8 +39,8 @@ class Frame:
         self.placement = Placement(1.0, 0, 0)
         self._pixels: NDArray[np.uint32] = np.zeros((0, 0), dtype=np.uint32)
         self._dirty = QRegion()
-        self._scratch: NDArray[np.uint32] = np.zeros(0, dtype=np.uint32)
-        self._patterns: dict[tuple[int, int, float], tuple[NDArray[np.uint8], NDArray[np.uint8]]] = {}
+        self._scratch = _Scratch()
+        self._patterns: dict[tuple[int, int, float], tuple[NDArray[np.uint16], NDArray[np.uint16]]] = {}
 
     def resize(self, width: int, height: int) -> None:
         """Take another size, device pixels."""
@@ -106,7 +109,7 @@ class Frame:
             part = self._pixels[y0:y1, x0:x1]
             part[:] = cv2.LUT(part.view(np.uint8), self.adjust).view(np.uint32)
             part |= 0xFF000000
-        if self.overlay is not None:
+        if self.overlay is not None and not self.overlay.labels.is_empty:
             self._draw_overlay(self.overlay, x0, y0, x1, y1)
 
     def _inside_image(self, x0: int, y0: int, x1: int, y1: int) -> tuple[int, int, int, int]:
@@ -146,61 +149,84 @@ class Frame:
         rows, columns = labels.shape
         left, top, right, bottom = self.placement.image_pixels(*around, height=rows, width=columns)
         part = labels[top:bottom, left:right]
-        if not part.any():
-            return
         # OpenCV moves the bits of an int32 as well, but wants to be told that they are a float32.
         bits = part if part.dtype == np.uint16 else part.view(np.float32)
         seen = _nearest(bits, self.placement, left, top, around, border=cv2.BORDER_CONSTANT).view(part.dtype)
-        index = self._rows_of_table(seen, overlay, x0, y0)
-        table = overlay.colors.table
-        width, height = x1 - x0, y1 - y0
-        if self._scratch.size < width * height:
-            self._scratch = np.empty(width * height, dtype=np.uint32)
-        colors = self._scratch[: width * height].reshape(height, width)
-        np.take(table, index, out=colors, mode="clip")
+        index = self._indices(seen, overlay, x0, y0)
+        height, width = index.shape
+        colors = self._scratch.array("colors", np.uint32, height, width)
+        np.take(overlay.colors.table, index, out=colors, mode="clip")
         source = QImage(colors.data, width, height, 4 * width, QImage.Format.Format_ARGB32_Premultiplied)
         painter = QPainter(self.image)
         painter.drawImage(x0, y0, source)
         painter.end()
 
-    def _rows_of_table(
-        self, seen: NDArray[np.integer], overlay: Overlay, x0: int, y0: int
-    ) -> NDArray[np.intp]:
-        """Index into the flat colour table of each pixel. seen: labels with a margin around."""
-        margin = self.breadth
+    def _indices(self, seen: NDArray[np.integer], overlay: Overlay, x0: int, y0: int) -> NDArray[np.integer]:
+        """Each pixel's place in the flat colour table. seen: labels with a margin around."""
+        margin, scratch = self.breadth, self._scratch
         height, width = seen.shape[0] - 2 * margin, seen.shape[1] - 2 * margin
         inner = seen[margin:-margin, margin:-margin]
-        edge = inner != seen[margin:-margin, : -2 * margin]
-        edge |= inner != seen[margin:-margin, 2 * margin :]
-        edge |= inner != seen[: -2 * margin, margin:-margin]
-        edge |= inner != seen[2 * margin :, margin:-margin]
+        edge = scratch.array("edge", np.bool_, height, width)
+        differs = scratch.array("differs", np.bool_, height, width)
+        np.not_equal(inner, seen[margin:-margin, : -2 * margin], out=edge)
+        for beside in (
+            seen[margin:-margin, 2 * margin :],
+            seen[: -2 * margin, margin:-margin],
+            seen[2 * margin :, margin:-margin],
+        ):
+            np.not_equal(inner, beside, out=differs)
+            np.logical_or(edge, differs, out=edge)
         dashes, hatches = self._pattern(x0, y0, width, height)
-        columns = overlay.colors.table.shape[1]
-        row = np.where(edge, dashes, hatches) if overlay.has_ignored else edge * dashes
-        index: NDArray[np.intp] = np.multiply(row, columns, dtype=np.intp)
-        index += inner
+        rows, columns = overlay.colors.table.shape
+        kind: type[np.integer] = np.uint16 if rows * columns <= 1 << 16 else np.int64
+        index = scratch.array("index", kind, height, width)
+        if overlay.has_ignored:
+            np.copyto(index, hatches)
+            np.copyto(index, dashes, where=edge)
+        else:
+            np.multiply(edge, dashes, out=index)
+        index *= kind(columns)
+        np.add(index, inner, out=index, casting="unsafe")  # a label is below `columns`
         return index
 
     def _pattern(
         self, x0: int, y0: int, width: int, height: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    ) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
         """Rows of the table for outlines and for areas, that move along with the image."""
         ratio = self.placement.ratio
         dash, hatch = round(2 * _DASH * ratio), round(_HATCH * ratio)
         period = 2 * dash * hatch
         key = (self.image.width(), self.image.height(), ratio)
         if key not in self._patterns:
-            y, x = np.ogrid[: key[1] + period, : key[0] + period]
+            y, x = np.ogrid[:period, :period]
             # Two across for one down, so that few outlines run along the stripes.
-            dashes = np.where((2 * x + y) // 2 % dash < dash // 2, 1, 2)
-            hatches = np.where((x + y) % hatch < max(1, round(1.5 * ratio)), 3, 0)
-            self._patterns = {key: (dashes.astype(np.uint8), hatches.astype(np.uint8))}
+            dashes = np.where((2 * x + y) // 2 % dash < dash // 2, Row.OUTLINE, Row.GAP)
+            hatches = np.where((x + y) % hatch < max(1, round(1.5 * ratio)), Row.HATCH, Row.AREA)
+            times = (key[1] // period + 2, key[0] // period + 2)
+            self._patterns = {
+                key: (np.tile(dashes.astype(np.uint16), times), np.tile(hatches.astype(np.uint16), times))
+            }
         dashes, hatches = self._patterns[key]
         left, top = (x0 - self.placement.x) % period, (y0 - self.placement.y) % period
         return (
             dashes[top : top + height, left : left + width],
             hatches[top : top + height, left : left + width],
         )
+
+
+class _Scratch:
+    """Arrays that are used for one rectangle after the other: fresh memory costs more than the work in it."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, NDArray[np.uint8]] = {}
+
+    def array(self, name: str, kind: type[T], height: int, width: int) -> NDArray[T]:
+        """height x width of that type, with whatever was there before."""
+        size = height * width * np.dtype(kind).itemsize
+        kept = self._kept.get(name)
+        if kept is None or kept.size < size:
+            kept = self._kept[name] = np.empty(size, dtype=np.uint8)
+        return kept[:size].view(kind).reshape(height, width)
 
 
 def _nearest(

@@ -20,7 +20,8 @@ Labels: TypeAlias = NDArray[np.uint16] | NDArray[np.int32]
 BEING_PAINTED = -1
 """The id of a mask that is painted and belongs to no visible layer yet."""
 
-_MANY = 256  # rectangles; from here on one around them all is cheaper
+_MOST_UINT16 = 65_535
+_MANY = 64  # rectangles; from here on one around them all is cheaper
 
 
 class Layer(NamedTuple):
@@ -42,12 +43,18 @@ class LabelMap:
         self._boxes = np.zeros((64, 4), dtype=np.int64)  # by label: x0, y0, x1, y1
         self._free: list[int] = []
         self._used = 1
+        self._is_blank = True  # nothing was ever painted
         self._painted: tuple[int, MaskCanvas, Rectangle] | None = None
 
     @property
     def capacity(self) -> int:
         """All labels are below this number; it grows."""
         return len(self._ids)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no layer and nothing is painted."""
+        return not self._label_of
 
     def label_of(self, id_: int) -> int:
         """The label of a layer; 0 where there is no such layer."""
@@ -74,6 +81,7 @@ class LabelMap:
         for id_ in [id_ for id_ in self._layers if id_ not in after]:
             touched.append(self._layers[id_].mask.bbox_xywh)
             self._release(id_)
+        placed: list[Layer] = []
         for id_, layer in after.items():
             before = self._layers.get(id_)
             if before is not None and before.mask is layer.mask and before.z == layer.z:
@@ -81,8 +89,9 @@ class LabelMap:
             if before is not None:
                 touched.append(before.mask.bbox_xywh)
             touched.append(layer.mask.bbox_xywh)
-            self._place(id_, layer.mask)
+            placed.append(layer)
         self._layers = after
+        self._place([layer.id for layer in placed], [layer.mask for layer in placed])
         return self._repaint(touched)
 
     def paint(self, id_: int | None, canvas: MaskCanvas, changed: Rectangle) -> list[Rectangle]:
@@ -93,7 +102,7 @@ class LabelMap:
             touched += self.end_painting()
         before = self._painted[2] if self._painted is not None else (0, 0, 0, 0)
         self._painted = (shown, canvas, _around([before, changed]))
-        self._place(shown, self._layers[shown].mask if shown in self._layers else EMPTY)
+        self._place([shown], [self._layers[shown].mask if shown in self._layers else EMPTY])
         return self._repaint(touched)
 
     def end_painting(self) -> list[Rectangle]:
@@ -105,22 +114,28 @@ class LabelMap:
         if id_ == BEING_PAINTED:
             self._release(id_)
         elif id_ in self._layers:
-            self._place(id_, self._layers[id_].mask)
+            self._place([id_], [self._layers[id_].mask])
         return self._repaint([extent])
 
     # Labels
 
-    def _place(self, id_: int, mask: Mask) -> None:
-        """Give a layer a label, if it has none, and its box."""
-        label = self._label_of.get(id_)
-        if label is None:
-            label = self._label_of[id_] = self._free.pop() if self._free else self._new_label()
-            self._ids[label] = id_
-        box: Rectangle = mask.bbox_xywh
-        if self._painted is not None and self._painted[0] == id_:
-            box = _around([box, self._painted[2]])
-        x, y, width, height = box
-        self._boxes[label] = (x, y, x + width, y + height)
+    def _place(self, ids: Sequence[int], masks: Sequence[Mask]) -> None:
+        """Give layers their labels, where they have none, and their boxes."""
+        if not ids:
+            return
+        labels = []
+        for id_ in ids:
+            label = self._label_of.get(id_)
+            if label is None:
+                label = self._label_of[id_] = self._free.pop() if self._free else self._new_label()
+            labels.append(label)
+        boxes = [mask.bbox_xywh for mask in masks]
+        if self._painted is not None and self._painted[0] in ids:
+            painted = ids.index(self._painted[0])
+            boxes[painted] = _around([boxes[painted], self._painted[2]])
+        self._ids[labels] = ids
+        self._boxes[labels] = boxes
+        self._boxes[labels, 2:] += self._boxes[labels, :2]
 
     def _new_label(self) -> int:
         label = self._used
@@ -128,7 +143,7 @@ class LabelMap:
         if label >= self.capacity:
             self._ids = np.concatenate((self._ids, np.zeros_like(self._ids)))
             self._boxes = np.concatenate((self._boxes, np.zeros_like(self._boxes)))
-        if label > np.iinfo(np.uint16).max and self.labels.dtype == np.uint16:
+        if label > _MOST_UINT16 and self.labels.dtype == np.uint16:
             self.labels = self.labels.astype(np.int32)
         return label
 
@@ -148,9 +163,10 @@ class LabelMap:
 
     def _repaint(self, rectangles: Sequence[Rectangle]) -> list[Rectangle]:
         height, width = self.labels.shape
+        if len(rectangles) > _MANY:
+            rectangles = [_around(rectangles)]
         wanted = [one for one in (_clipped(one, height, width) for one in rectangles) if one[2] and one[3]]
-        area = sum(one[2] * one[3] for one in wanted)
-        if len(wanted) > _MANY or 2 * area > height * width:
+        if 2 * sum(one[2] * one[3] for one in wanted) > height * width:
             wanted = [_around(wanted)]
         wanted = list(dict.fromkeys(wanted))
         for one in wanted:
@@ -161,7 +177,9 @@ class LabelMap:
         x0, y0, width, height = rectangle
         x1, y1 = x0 + width, y0 + height
         part = self.labels[y0:y1, x0:x1]
-        part[:] = 0
+        if not self._is_blank:  # writing zeros would be the first to touch all that memory
+            part[:] = 0
+        self._is_blank = False
         for id_ in sorted((int(id_) for id_ in self._ids[self._meeting(x0, y0, x1, y1)]), key=self._height):
             if self._painted is not None and self._painted[0] == id_:
                 pixels, left, top = self._painted[1].pixels(x0, y0, width, height), x0, y0
@@ -188,9 +206,9 @@ def _clipped(rectangle: Rectangle, height: int, width: int) -> Rectangle:
 
 def _around(rectangles: Sequence[Rectangle]) -> Rectangle:
     """The rectangle around those that are not empty."""
-    some = [one for one in rectangles if one[2] and one[3]]
-    if not some:
+    edges = np.array([one for one in rectangles if one[2] and one[3]], dtype=np.int64).reshape(-1, 4)
+    if not len(edges):
         return 0, 0, 0, 0
-    x0, y0 = min(one[0] for one in some), min(one[1] for one in some)
-    x1, y1 = max(one[0] + one[2] for one in some), max(one[1] + one[3] for one in some)
+    x0, y0 = edges[:, :2].min(axis=0).tolist()
+    x1, y1 = (edges[:, :2] + edges[:, 2:]).max(axis=0).tolist()
     return x0, y0, x1 - x0, y1 - y0

@@ -18,6 +18,7 @@ from gui.tools.tool import Painted
 
 Changed: TypeAlias = list[Rectangle] | None
 
+_MANY = 256  # instances; from here on the whole image is one rectangle
 _LOWEST = -(2**62)  # the z of ignore regions: below every instance
 
 
@@ -66,6 +67,9 @@ class Overlay:
         self._lit = dict(lit)
         if changed:
             self._light()
+        if len(changed) > _MANY:
+            height, width = self.labels.labels.shape
+            return [(0, 0, width, height)]
         return [self.labels.box_of(id_) for id_ in changed]
 
     def paint(self, painted: Painted, rgb: Rgb8) -> list[Rectangle]:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QTransform
 
-from engine.document.records import ClassDef, Instance
+from engine.document.records import Box, ClassDef, Instance
 from gui.camera import Camera, Placement
-from gui.canvas.chips import Chips
+from gui.canvas.chips import Chips, Plate
 from gui.canvas.colors import UNKNOWN, Rgb8
 from gui.canvas.labels import LabelMap
 from gui.canvas.outlines import Outlines
@@ -22,7 +22,7 @@ GRID_SCALE = 10.0
 """View pixels an image pixel from which on the grid of pixels is drawn."""
 
 _LEAST_NAMED = 36.0  # view pixels of an instance's longer side for its name to be shown
-_MOST_NAMED = 120
+_MOST_NAMED = 150  # are tried
 
 
 class Vectors:
@@ -35,20 +35,28 @@ class Vectors:
         self.colors: Mapping[int, Rgb8] = {}
         self.painted: int | None = None
         """The instance that is being painted: its outline is out of date."""
+        self.boxes: list[Instance] = []
+        """Visible instances that are known by a box alone."""
+        self._plates: list[tuple[Plate, float, float]] | None = None  # and the box's corner in the image
+
+    def forget_names(self) -> None:
+        """What is shown of the instances changed, or the camera rests: names are placed anew."""
+        self._plates = None
 
     def outlined(self) -> list[Instance]:
         """The selected instances whose outlines are drawn as vectors: few and simple enough."""
-        selected = self._editor.selected
-        if len(selected) > MOST_SELECTED:
+        if len(self._editor.selection) > MOST_SELECTED:
             return []
         return [
             one
-            for one in selected
+            for one in self._editor.selected
             if one.id != self.painted and (one.mask is None or self._outlines.of(one.mask) is not None)
         ]
 
-    def paint(self, painter: QPainter, placement: Placement, area: QRectF, labels: LabelMap) -> None:
-        """Draw outlines, grid and names. painter: in view pixels. area: the view."""
+    def paint(
+        self, painter: QPainter, placement: Placement, area: QRectF, part: QRectF, labels: LabelMap
+    ) -> None:
+        """Draw outlines, grid and names. painter: in view pixels. area: the view. part: what is asked for."""
         camera, sight = placement.camera, self._editor.sight
         if sight.pixel_grid and camera.scale >= GRID_SCALE:
             self._grid(painter, camera, area)
@@ -60,7 +68,14 @@ class Vectors:
         for one in self.outlined():
             self._draw_outline(painter, self._path(one), camera, QColor(255, 255, 255), 1.6)
         if not sight.hide_all:
-            self._names(painter, camera, area, labels)
+            if self._plates is None:
+                self._plates = self._placed(painter, camera, area, labels)
+            ratio = placement.ratio
+            for plate, x, y in self._plates:
+                at = QPointF(*camera.to_view(x, y)) + plate.offset
+                at = QPointF(round(at.x() * ratio) / ratio, round(at.y() * ratio) / ratio)
+                if QRectF(at, plate.pixmap.deviceIndependentSize()).intersects(part):
+                    painter.drawPixmap(at, plate.pixmap)
 
     def _path(self, instance: Instance) -> QPainterPath | None:
         if instance.mask is not None and not instance.mask.is_empty:
@@ -84,14 +99,12 @@ class Vectors:
 
     def _boxes(self, painter: QPainter, camera: Camera) -> None:
         """Instances that are known by a box alone."""
-        for one in self._editor.visible:
-            if one.mask is None:
-                pen = QPen(QColor(*self.colors.get(one.class_id, UNKNOWN)), 1.6)
-                if one.provenance.is_proposal:
-                    pen.setDashPattern([4, 3])
-                painter.setPen(pen)
-                x0, y0, x1, y1 = one.bounds_xyxy
-                painter.drawRect(QRectF(QPointF(*camera.to_view(x0, y0)), QPointF(*camera.to_view(x1, y1))))
+        for one in self.boxes:
+            pen = QPen(QColor(*self.colors.get(one.class_id, UNKNOWN)), 1.6)
+            if one.provenance.is_proposal:
+                pen.setDashPattern([4, 3])
+            painter.setPen(pen)
+            painter.drawRect(_in_view(one.bounds_xyxy, camera))
 
     def _hovered(self, painter: QPainter, camera: Camera) -> None:
         id_ = self._editor.hovered
@@ -108,28 +121,38 @@ class Vectors:
 
     # Names
 
-    def _names(self, painter: QPainter, camera: Camera, area: QRectF, labels: LabelMap) -> None:
+    def _placed(
+        self, painter: QPainter, camera: Camera, area: QRectF, labels: LabelMap
+    ) -> list[tuple[Plate, float, float]]:
+        """Name plates, those of what is hovered and selected first, then of large instances."""
         editor = self._editor
+        plates: list[tuple[Plate, float, float]] = []
         names = {one.id: one for one in editor.classes}
-        self._chips.begin(area)
+        self._chips.begin(painter, area)
         selected = set(editor.selection)
         first = [id_ for id_ in (editor.hovered, *editor.selection[:MOST_SELECTED]) if id_ is not None]
         seen = [*camera.to_image(0, 0), *camera.to_image(area.width(), area.height())]
-        drawn = 0
+        tried = 0
         for id_ in dict.fromkeys([*first, *labels.ids_within(*seen, least=_LEAST_NAMED / camera.scale)]):
             one = self._record(id_)
-            if one is None or drawn >= _MOST_NAMED:
+            if one is None:
                 continue
+            if tried >= _MOST_NAMED:
+                break
             is_first = id_ in selected or id_ == editor.hovered
             if not (is_first or editor.sight.names or one.provenance.is_proposal):
                 continue
-            x0, y0, x1, y1 = one.mask.box_xyxy if one.mask is not None else one.bounds_xyxy
-            box = QRectF(QPointF(*camera.to_view(x0, y0)), QPointF(*camera.to_view(x1, y1)))
+            tried += 1
+            bounds = one.mask.box_xyxy if one.mask is not None else one.bounds_xyxy
+            box = _in_view(bounds, camera)
             if not box.intersects(area):
                 continue
             rgb = self.colors.get(one.class_id, UNKNOWN)
             text = _name(one, names.get(one.class_id))
-            drawn += self._chips.draw(painter, text, rgb, box, strong=is_first, always=id_ == editor.hovered)
+            plate = self._chips.place(text, rgb, box, strong=is_first, always=id_ == editor.hovered)
+            if plate is not None:
+                plates.append((plate, bounds[0], bounds[1]))
+        return plates
 
     # Grid
 
@@ -146,6 +169,11 @@ class Vectors:
             at = camera.to_view(0, y)[1]
             lines.append(QLineF(0, at, area.width(), at))
         painter.drawLines(lines)
+
+
+def _in_view(box: Box, camera: Camera) -> QRectF:
+    x0, y0, x1, y1 = box
+    return QRectF(QPointF(*camera.to_view(x0, y0)), QPointF(*camera.to_view(x1, y1)))
 
 
 def _name(instance: Instance, class_: ClassDef | None) -> str:

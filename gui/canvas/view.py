@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -26,6 +26,11 @@ from gui.canvas.pyramid import Pyramid, PyramidBuilder
 from gui.canvas.vectors import Vectors
 from gui.editor import Editor, Sight
 from gui.tools.tool import Painted, Shape
+
+_REST_MS = 80
+"""Names follow a moving camera and are placed anew when it has rested this long."""
+
+_MANY = 64  # rectangles; from here on drawing all anew is cheaper
 
 _RASTER = ("hide_all", "hidden_classes", "score", "suppressed")
 """What of a Sight says which instances are visible."""
@@ -48,6 +53,8 @@ class CanvasView(QWidget):
         self._shapes: tuple[Shape, ...] = ()
         self._image_size = (0, 0)
         self._fitted_to = QSize()
+        self._rest = QTimer(self, singleShot=True, interval=_REST_MS)
+        self._rest.timeout.connect(self._repaint)
         self.setAccessibleName(self.tr("Canvas"))
         self.setAccessibleDescription(
             self.tr("The picture with its instances. Arrow keys move it, Enter finishes a shape.")
@@ -69,7 +76,7 @@ class CanvasView(QWidget):
         editor.image_changed.connect(self._take_image)
         editor.edited.connect(self._take_edit)
         editor.selection_changed.connect(self._take_selection)
-        editor.hover_changed.connect(self.update)
+        editor.hover_changed.connect(self._repaint)
         editor.tool_changed.connect(self._update_cursor)
         editor.preview_changed.connect(self._take_preview)
         editor.camera_changed.connect(self._take_camera)
@@ -110,21 +117,24 @@ class CanvasView(QWidget):
         self._frame.invalidate()
         self._take_camera()
         self._update_cursor()
-        self.update()
+        self._repaint()
 
     def _take_edit(self, _edit: Edit) -> None:
         self._draw_image_parts(self._stack())
+        self._repaint()
 
     def _stack(self) -> list[Rectangle]:
         """Take the instances that are visible now."""
         document, overlay = self._editor.document, self._frame.overlay
         if document is None or overlay is None:
             return []
-        return overlay.show(document, self._editor.visible, self._sight, self._vectors.colors)
+        visible = self._editor.visible
+        self._vectors.boxes = [one for one in visible if one.mask is None]
+        return overlay.show(document, visible, self._sight, self._vectors.colors)
 
     def _take_selection(self) -> None:
         self._draw_image_parts(self._light())
-        self.update()
+        self._repaint()
 
     def _light(self) -> list[Rectangle]:
         if self._frame.overlay is None:
@@ -149,7 +159,7 @@ class CanvasView(QWidget):
         if id_ != self._vectors.painted:
             self._vectors.painted = id_
             changed += self._light()
-            self.update()
+            self._repaint()
         self._draw_image_parts(changed)
 
     def _take_sight(self) -> None:
@@ -161,25 +171,35 @@ class CanvasView(QWidget):
             if self._frame.overlay is not None:
                 self._frame.overlay.see(self._sight)
             self._frame.invalidate()
-        self.update()
+        self._repaint()
 
     def _take_classes(self) -> None:
         self._vectors.colors = {one.id: rgb_of(one.color) for one in self._editor.classes}
         self._draw_image_parts(self._stack())
-        self.update()
+        self._repaint()
 
     def _take_camera(self) -> None:
         self._frame.move_to(self._placement)
         self._minimap.place(self._editor.camera, self.width(), self.height())
+        self._rest.start()
         self.update()
 
     def _take_level(self, _pyramid: Pyramid) -> None:
         self._minimap.set_picture(self._frame.pyramid)
         self._frame.invalidate()
+        self._repaint()
+
+    def _repaint(self) -> None:
+        """Show the vectors anew."""
+        self._vectors.forget_names()
         self.update()
 
     def _draw_image_parts(self, rectangles: list[Rectangle]) -> None:
         ratio = self._frame.placement.ratio
+        if len(rectangles) > _MANY:
+            self._frame.invalidate()
+            self.update()
+            return
         for rectangle in rectangles:
             rect = self._frame.invalidate_image(rectangle)
             x0, y0 = int(rect.left() / ratio) - 1, int(rect.top() / ratio) - 1
@@ -243,22 +263,24 @@ class CanvasView(QWidget):
         is_dark = self.palette().color(QPalette.ColorRole.Window).lightness() < 128
         self._frame.background = QColor("#1e1f22") if is_dark else QColor("#c9cbcf")
         self._frame.refresh()
-        painter = QPainter(self)
+        with QPainter(self) as painter:
+            self._paint(painter, event.rect())
+
+    def _paint(self, painter: QPainter, part: QRect) -> None:
+        """Draw what lies in a part of the view."""
         painter.save()
         painter.scale(1 / self.devicePixelRatioF(), 1 / self.devicePixelRatioF())
         painter.drawImage(0, 0, self._frame.image)
         painter.restore()
         if self._frame.overlay is None:
-            painter.end()
             return
         camera = self._frame.placement.camera
-        area = QRectF(self.rect())
-        self._vectors.paint(painter, self._frame.placement, area, self._frame.overlay.labels)
+        labels = self._frame.overlay.labels
+        self._vectors.paint(painter, self._frame.placement, QRectF(self.rect()), QRectF(part), labels)
         rgb = self._vectors.colors.get(self._editor.class_id or 0, UNKNOWN)
         preview.draw(painter, self._shapes, camera, rgb)
-        if event.rect().intersects(self._minimap.area):
+        if part.intersects(self._minimap.area):
             self._minimap.paint(painter)
-        painter.end()
 
 
 def _looks(sight: Sight) -> tuple[object, ...]:
