@@ -262,7 +262,7 @@ def test_that_a_training_stopped_and_killed_goes_on_in_another_process_bit_for_b
     write_coco(tmp_path / "toy.json", toy_set(tmp_path, 5))
     order = TrainOrder(
         tmp_path / "toy.json", base="maskrcnn_resnet18_slim_fpn", name="toy", device="cpu", side=96,
-        held_out=0.2, iterations=16, window=True, recipe={"batch": 2},
+        held_out=0.2, iterations=10, window=True, recipe={"batch": 2},
     )  # fmt: skip
     monkeypatch.setenv("MASKWRIGHT_MODELS", str(tmp_path / "whole"))
     with TrainingProcess(order) as training:
@@ -272,7 +272,7 @@ def test_that_a_training_stopped_and_killed_goes_on_in_another_process_bit_for_b
     file = tmp_path / "broken" / "training" / "toy.restart"
     with TrainingProcess(order) as training:
         for event in training.events():
-            if isinstance(event, Stepped) and event.step == 2:
+            if isinstance(event, Stepped) and event.step == 1:
                 training.stop()
     assert isinstance(event, Stopped)
     assert read_restart(file).standing.step == event.step
