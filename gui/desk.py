@@ -258,7 +258,10 @@ class Desk(QObject):
             finally:
                 closed.set()
 
-        self.background.run(close, lambda _none: self._closing.pop(project, None), self.failed.emit)
+        def forget(_none: None) -> None:
+            self._closing.pop(project, None)
+
+        self.background.run(close, forget, self.failed.emit)
 
     # The list
 

@@ -290,6 +290,8 @@ def test_that_the_readme_shows_only_commands_and_options_that_exist() -> None:
     for line in shown:
         context = click.Context(main.cli)
         words = shlex.split(line)
+        if len(words) == 1 and words[0] not in main.COMMANDS:
+            continue  # a folder: the window opens on it
         command = main.cli.get_command(context, words.pop(0))
         if isinstance(command, click.Group):
             command = command.get_command(context, words.pop(0))
