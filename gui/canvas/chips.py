@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPixmap
 from gui.canvas.colors import Rgb8
 
 _KEPT = 1024
+_READABLE = 0.3  # small white letters on a strong colour are read better than WCAG 2 counts (0.18)
 _PAD_X, _PAD_Y = 5.0, 1.5
 _CELL_WIDE, _CELL_HIGH = 14, 5  # view pixels; places are given out in such cells
 
@@ -102,4 +103,4 @@ def letters_on(rgb: Rgb8) -> QColor:
         for value in (c / 255 for c in rgb)
     ]
     light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return QColor(0, 0, 0) if light > 0.179 else QColor(255, 255, 255)
+    return QColor(0, 0, 0) if light > _READABLE else QColor(255, 255, 255)

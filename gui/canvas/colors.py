@@ -5,6 +5,7 @@ Opacity, colours, selection and what is hidden change this small table and nothi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -53,14 +54,16 @@ class ColorTable:
         self._sight = Sight()
         self._table: NDArray[np.uint32] | None = None
 
-    def style(self, label: int, rgb: Rgb8, kind: Kind) -> None:
-        """Say how a label looks."""
-        if label >= len(self._kind):
-            more = max(64, 2 * label) - len(self._kind)
+    def style(self, labels: Sequence[int], rgb: Sequence[Rgb8], kinds: Sequence[Kind]) -> None:
+        """Say how labels look."""
+        if not labels:
+            return
+        if max(labels) >= len(self._kind):
+            more = max(64, 2 * max(labels)) - len(self._kind)
             self._rgb = np.concatenate((self._rgb, np.zeros((more, 3), dtype=np.float32)))
             self._kind = np.concatenate((self._kind, np.zeros(more, dtype=np.uint8)))
             self._light = np.concatenate((self._light, np.zeros(more, dtype=np.uint8)))
-        self._rgb[label], self._kind[label] = rgb, kind
+        self._rgb[labels], self._kind[labels] = rgb, kinds
         self._table = None
 
     def light(self, labels: dict[int, Light]) -> None:

@@ -1,12 +1,11 @@
 """All visible instances as one raster: an Editor's state in, label map and colour table kept up to date.
 
-Every method that changes something returns the image rectangles to draw anew; None stands for all.
+Every method that changes something returns the rectangles of the image to draw anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
 
 from engine.document.document import Document
 from engine.document.paint import Rectangle
@@ -15,8 +14,6 @@ from gui.canvas.colors import UNKNOWN, ColorTable, Kind, Light, Rgb8
 from gui.canvas.labels import BEING_PAINTED, LabelMap, Layer
 from gui.editor import Sight
 from gui.tools.tool import Painted
-
-Changed: TypeAlias = list[Rectangle] | None
 
 _MANY = 256  # instances; from here on the whole image is one rectangle
 _LOWEST = -(2**62)  # the z of ignore regions: below every instance
@@ -49,11 +46,15 @@ class Overlay:
                 kind = Kind.PROPOSAL if one.provenance.is_proposal else Kind.SOLID
                 styles[one.id] = (classes.get(one.class_id, UNKNOWN), kind)
         changed = self.labels.update(layers)
-        for id_, style in styles.items():
-            if self._styles.get(id_) != style:
-                changed.append(self.labels.box_of(id_))
-            self.colors.style(self.labels.label_of(id_), *style)
+        restyled = [id_ for id_, style in styles.items() if self._styles.get(id_) != style]
+        # A label may have gone from one instance to another, so that all are styled.
+        self.colors.style(
+            [self.labels.label_of(id_) for id_ in styles],
+            [rgb for rgb, _ in styles.values()],
+            [kind for _, kind in styles.values()],
+        )
         self._styles = styles
+        changed += self._boxes_of(restyled)
         self._light()
         return changed
 
@@ -67,23 +68,26 @@ class Overlay:
         self._lit = dict(lit)
         if changed:
             self._light()
-        if len(changed) > _MANY:
-            height, width = self.labels.labels.shape
-            return [(0, 0, width, height)]
-        return [self.labels.box_of(id_) for id_ in changed]
+        return self._boxes_of(changed)
 
     def paint(self, painted: Painted, rgb: Rgb8) -> list[Rectangle]:
         """Show a mask while it is painted."""
         changed = self.labels.paint(painted.instance_id, painted.canvas, painted.changed)
         label = self.labels.label_of(BEING_PAINTED)
         if label:
-            self.colors.style(label, rgb, Kind.SOLID)
+            self.colors.style([label], [rgb], [Kind.SOLID])
             self._light()
         return changed
 
     def end_painting(self) -> list[Rectangle]:
         """Show the masks of the document again."""
         return self.labels.end_painting()
+
+    def _boxes_of(self, ids: Sequence[int]) -> list[Rectangle]:
+        if len(ids) > _MANY:
+            height, width = self.labels.labels.shape
+            return [(0, 0, width, height)]
+        return [self.labels.box_of(id_) for id_ in ids]
 
     def _light(self) -> None:
         lit = {self.labels.label_of(id_): light for id_, light in self._lit.items()}

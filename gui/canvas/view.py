@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QResizeEvent
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from engine.document.document import Edit
@@ -260,8 +260,7 @@ class CanvasView(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Draw what of the view is asked for."""
-        is_dark = self.palette().color(QPalette.ColorRole.Window).lightness() < 128
-        self._frame.background = QColor("#1e1f22") if is_dark else QColor("#c9cbcf")
+        self._frame.background = self.palette().color(QPalette.ColorRole.Shadow)  # where the theme puts it
         self._frame.refresh()
         with QPainter(self) as painter:
             self._paint(painter, event.rect())
