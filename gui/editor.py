@@ -117,7 +117,7 @@ class Editor(QObject):
 
     @property
     def visible(self) -> tuple[Instance, ...]:
-        """The instances that are seen, from the lowest to the topmost: the same tuple while nothing changed."""
+        """The instances seen, from the lowest to the topmost: the same tuple while nothing changed."""
         if self.shown is None:
             return ()
         instances = self.shown.document.instances
