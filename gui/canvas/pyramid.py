@@ -142,9 +142,13 @@ class PyramidBuilder(QObject):
         self._thread.start()
         return pyramid
 
+    def drop(self) -> None:
+        """Build no more."""
+        self._wanted = None
+
     def stop(self) -> None:
         """Build no more, and wait for the thread to see it."""
-        self._wanted = None
+        self.drop()
         if self._thread is not None:
             self._thread.join()
             self._thread = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QTransform
+from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF, QTransform
 
 from engine.document.records import Box, ClassDef, Instance
 from gui.camera import Camera, Placement
@@ -15,12 +15,13 @@ from gui.canvas.labels import LabelMap
 from gui.canvas.outlines import Outlines
 from gui.editor import Editor
 
-MOST_SELECTED = 24
-"""Of more selected instances the raster shows the outlines."""
+MOST_SELECTED, MOST_CORNERS = 24, 5_000
+"""Of more selected instances, or more corners of them together, the raster shows the outlines."""
 
 GRID_SCALE = 10.0
 """View pixels an image pixel from which on the grid of pixels is drawn."""
 
+_OUTLINE = 1.6  # view pixels
 _LEAST_NAMED = 36.0  # view pixels of an instance's longer side for its name to be shown
 _MOST_NAMED = 150  # are tried
 
@@ -44,14 +45,17 @@ class Vectors:
         self._plates = None
 
     def outlined(self) -> list[Instance]:
-        """The selected instances whose outlines are drawn as vectors: few and simple enough."""
+        """The selected instances whose outlines are drawn as vectors: few, and simple enough."""
         if len(self._editor.selection) > MOST_SELECTED:
             return []
-        return [
-            one
-            for one in self._editor.selected
-            if one.id != self.painted and (one.mask is None or self._outlines.of(one.mask) is not None)
-        ]
+        found, corners = [], 0
+        for one in self._editor.selected:
+            corners += self._outlines.length(one.mask) if one.mask is not None else 4
+            if corners > MOST_CORNERS:
+                break
+            if one.id != self.painted:
+                found.append(one)
+        return found
 
     def paint(
         self, painter: QPainter, placement: Placement, area: QRectF, part: QRectF, labels: LabelMap
@@ -64,9 +68,9 @@ class Vectors:
         painter.setBrush(Qt.BrushStyle.NoBrush)
         if not sight.hide_all:
             self._boxes(painter, camera)
-            self._hovered(painter, camera)
+            self._hovered(painter, placement)
         for one in self.outlined():
-            self._draw_outline(painter, self._path(one), camera, QColor(255, 255, 255), 1.6)
+            self._draw_outline(painter, one, placement, QColor(255, 255, 255))
         if not sight.hide_all:
             if self._plates is None:
                 self._plates = self._placed(painter, camera, area, labels)
@@ -77,25 +81,23 @@ class Vectors:
                 if QRectF(at, plate.pixmap.deviceIndependentSize()).intersects(part):
                     painter.drawPixmap(at, plate.pixmap)
 
-    def _path(self, instance: Instance) -> QPainterPath | None:
-        if instance.mask is not None and not instance.mask.is_empty:
-            return self._outlines.of(instance.mask)
-        x0, y0, x1, y1 = instance.bounds_xyxy
-        path = QPainterPath()
-        path.addRect(x0, y0, x1 - x0, y1 - y0)
-        return path
-
-    @staticmethod
     def _draw_outline(
-        painter: QPainter, path: QPainterPath | None, camera: Camera, color: QColor, width: float
+        self, painter: QPainter, instance: Instance, placement: Placement, color: QColor
     ) -> None:
-        if path is None:
-            return
-        placed = QTransform(camera.scale, 0, 0, camera.scale, camera.x, camera.y).map(path)
-        under = QPen(QColor(0, 0, 0, 170), width + 2)
-        under.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
-        painter.strokePath(placed, under)
-        painter.strokePath(placed, QPen(color, width))
+        camera = placement.camera
+        if instance.mask is not None and not instance.mask.is_empty:
+            rings = self._outlines.rings(instance.mask, placement.scale)
+        else:
+            x0, y0, x1, y1 = instance.bounds_xyxy
+            rings = [QPolygonF(QRectF(x0, y0, x1 - x0, y1 - y0))]
+        placed = [
+            QTransform(camera.scale, 0, 0, camera.scale, camera.x, camera.y).map(ring) for ring in rings
+        ]
+        for pen in (QPen(QColor(0, 0, 0, 170), _OUTLINE + 2), QPen(color, _OUTLINE)):
+            pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+            painter.setPen(pen)
+            for ring in placed:  # one by one: a path of them all would cost many times more
+                painter.drawPolygon(ring)
 
     def _boxes(self, painter: QPainter, camera: Camera) -> None:
         """Instances that are known by a box alone."""
@@ -106,13 +108,15 @@ class Vectors:
             painter.setPen(pen)
             painter.drawRect(_in_view(one.bounds_xyxy, camera))
 
-    def _hovered(self, painter: QPainter, camera: Camera) -> None:
+    def _hovered(self, painter: QPainter, placement: Placement) -> None:
         id_ = self._editor.hovered
         one = self._record(id_) if id_ is not None and id_ not in self._editor.selection else None
         if one is None or id_ == self.painted:
             return
+        if one.mask is not None and self._outlines.length(one.mask) > MOST_CORNERS:
+            return
         color = QColor(*self.colors.get(one.class_id, UNKNOWN)).lighter(135)
-        self._draw_outline(painter, self._path(one), camera, color, 1.6)
+        self._draw_outline(painter, one, placement, color)
 
     def _record(self, id_: int) -> Instance | None:
         document = self._editor.document

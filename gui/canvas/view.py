@@ -101,7 +101,7 @@ class CanvasView(QWidget):
         self._shapes = ()
         self._vectors.painted = None
         if shown is None:
-            self._builder.stop()
+            self._builder.drop()
             self._frame.pyramid = self._frame.overlay = None
             self._minimap.set_picture(None)
         else:
