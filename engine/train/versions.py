@@ -74,7 +74,7 @@ class Versions:
     def card(self, name: str, at: Standing, metrics: Mapping[str, float]) -> ModelCard:
         """What is known of the run's weights at a step."""
         training: dict[str, Json] = {
-            "base": self.plan.base,
+            "base": Path(self.plan.base).name,  # a card is passed on: it names no folder
             "seed": self.plan.seed,
             "steps": at.step,
             "minutes": round(at.seconds / 60, 2),
