@@ -93,16 +93,16 @@ def settle(view: CanvasView) -> None:
 
 
 class Times:
-    """Milliseconds of the clock and of the processor, which others on the machine do not lengthen as much."""
+    """Milliseconds of the clock, and of the processor: all threads, whatever else the machine does."""
 
     def __init__(self, act: Callable[[int], None], count: int) -> None:
         self.wall, self.cpu = [], []
         for number in range(count):
-            wall, cpu = time.perf_counter(), time.thread_time()
+            wall, cpu = time.perf_counter(), time.process_time()
             act(number)
             QApplication.processEvents()
             self.wall.append(1000 * (time.perf_counter() - wall))
-            self.cpu.append(1000 * (time.thread_time() - cpu))
+            self.cpu.append(1000 * (time.process_time() - cpu))
 
     def p95(self) -> str:
         return f"{np.percentile(self.wall, 95):.1f} ms ({np.percentile(self.cpu, 95):.1f} of the processor)"
