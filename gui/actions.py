@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, QTimer, Slot
+from PySide6.QtCore import QObject, Qt, QTimer, Slot
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QMainWindow, QMenu, QMenuBar
+from PySide6.QtWidgets import QMainWindow, QMenu, QMenuBar, QWidget
 
 from gui.commands.keys import shortcuts_of
 from gui.commands.registry import COMMANDS, Command, Context, in_menu_order, translated
@@ -14,9 +14,9 @@ from gui.theme import icon
 class Actions(QObject):
     """All commands' actions, on a window."""
 
-    def __init__(self, window: QMainWindow, context: Context) -> None:
+    def __init__(self, window: QMainWindow, canvas: QWidget, context: Context) -> None:
         super().__init__(window)
-        self._window = window
+        self._window, self._canvas = window, canvas
         self._context = context
         self._actions: dict[str, QAction] = {}
         self._menus: dict[tuple[str, ...], QMenu] = {}
@@ -48,7 +48,11 @@ class Actions(QObject):
         if one.icon:
             action.setIcon(icon(one.icon))
         action.triggered.connect(lambda: self._start(one))
-        self._window.addAction(action)
+        if one.on_canvas:
+            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+            self._canvas.addAction(action)
+        else:
+            self._window.addAction(action)
         self._actions[one.id] = action
 
     def _start(self, one: Command) -> None:
@@ -69,6 +73,7 @@ class Actions(QObject):
             desk.project_changed,
             desk.media_changed,
             desk.current_changed,
+            desk.content_checked,
             desk.saving.changed,
             desk.saving.past_changed,
             context.proposals.changed,

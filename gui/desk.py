@@ -56,6 +56,7 @@ class _Loaded:
     shown: Shown
     past: Past
     classes: tuple[ClassDef, ...]
+    is_other_content: bool
 
 
 class Desk(QObject):
@@ -67,6 +68,7 @@ class Desk(QObject):
     media_changed = Signal()  # `media` or `order` is another
     current_changed = Signal()  # another image was asked for; the editor gets it when it is decoded
     image_failed = Signal(object, str)  # MediaItem, sentence: the current image cannot be shown
+    content_checked = Signal()  # `is_other_content` is another
     item_changed = Signal(int)  # media id: its state or its instances are others
     noticed = Signal(str)  # a sentence worth reading once
     failed = Signal(str)  # a sentence: what was asked for could not be done
@@ -78,9 +80,11 @@ class Desk(QObject):
         self.media: tuple[MediaItem, ...] = ()
         self.order: tuple[int, ...] = ()
         self.selected: tuple[int, ...] = ()
+        self.files: frozenset[str] = frozenset()  # the list is of these paths only; empty for all
         self.states: dict[int, ImageState] = {}
         self.current: MediaItem | None = None
         self.problem = ""  # why the current image cannot be shown
+        self.is_other_content = False  # the shown file is not the one that its instances were made for
         self.pictures = Pictures()
         self.background = Background(3, "desk")
         self.saving = Saving(editor, self.background)
@@ -121,7 +125,7 @@ class Desk(QObject):
         )
 
     def open(self, paths: Sequence[Path], *, lose_unsaved: bool = False) -> bool:
-        """Open a folder, or files: their project's folder, and the first of them is shown.
+        """Open a folder, or files: their project's folder, the first of them shown, several listed alone.
 
         Returns at once; `project_changed` or `failed` follows. False, and nothing is done, where edits of
         the open project would be lost, unless `lose_unsaved`.
@@ -130,7 +134,12 @@ class Desk(QObject):
             self.failed.emit(self.unsaved_problem)
             return False
         folder, file = home_of(paths[0].absolute())
+        inside = _inside(folder, paths)
+        files = frozenset(name for name, is_file in inside if is_file and len(paths) > 1)
+        if len(inside) < len(paths):
+            self.noticed.emit(self.tr("Only what lies in {} is opened.").format(folder))
         if self.project is not None and _same(folder, self.project.folder):
+            self.list_only(files)
             self.refresh(show=file)
             return True
         self._opening += 1
@@ -140,7 +149,7 @@ class Desk(QObject):
         closing = tuple(event for project, event in self._closing.items() if _same(folder, project.folder))
         self.background.run(
             lambda: _open(folder, closing),
-            lambda found: self._opened(asked, found, file),
+            lambda found: self._opened(asked, found, file, files),
             lambda sentence: self._not_opened(asked, sentence),
         )
         return True
@@ -180,10 +189,13 @@ class Desk(QObject):
         self.background.run(look, seen, self.failed.emit)
 
     def _take_refreshed(self, found: _Found) -> None:
+        before = self.current
         self.pictures.forget()
         self._take_media(found)
         if self.current is None:
             self._show_first()
+        elif self.current != before:
+            self.show(self.current.id)  # the file is another, is gone or has come back
 
     def lend(self, folder: Path) -> AbstractContextManager[Project]:
         """The folder's project for the engine's worker: the open one, which stays open; any thread."""
@@ -210,13 +222,13 @@ class Desk(QObject):
         self.background.close()
         self.project_changed.emit()
 
-    def _opened(self, asked: int, found: _Found, file: str | None) -> None:
+    def _opened(self, asked: int, found: _Found, file: str | None, files: frozenset[str]) -> None:
         if asked != self._opening:
             found.project.close()
             return
         self._is_opening = False
         self._let_go()
-        self.project = found.project
+        self.project, self.files = found.project, files
         self.saving.follow(found.project)
         self.editor.is_read_only = found.project.read_only
         self.pictures.forget()
@@ -245,10 +257,11 @@ class Desk(QObject):
         self.project_closing.emit()
         self.project, self.current, self.problem = None, None, ""
         self._showing += 1
-        self.media, self.order, self.selected = (), (), ()
+        self.media, self.order, self.selected, self.files = (), (), (), frozenset()
         self.states, self._items, self._places = {}, {}, {}
         self.media_changed.emit()
         self.editor.show(None)
+        self._set_other_content(False)
         self.saving.follow(None)
         closed = self._closing[project] = threading.Event()
 
@@ -289,6 +302,11 @@ class Desk(QObject):
             return
         self.order = order
         self._places = {media_id: place for place, media_id in enumerate(self.order)}
+
+    def list_only(self, files: Iterable[str]) -> None:
+        """Narrow the list to these paths; none of them for all images."""
+        self.files = frozenset(files)
+        self.media_changed.emit()
 
     def set_selected(self, ids: Iterable[int]) -> None:
         """These images are selected in the list."""
@@ -414,7 +432,13 @@ class Desk(QObject):
         document = project.load(item.id)
         sized = replace(item, width=width, height=height)
         # The classes too: a batch may have made one since they were read.
-        return _Loaded(project, Shown(sized, pixels, document), project.history(item.id), project.classes())
+        return _Loaded(
+            project,
+            Shown(sized, pixels, document),
+            project.history(item.id),
+            project.classes(),
+            item.id in project.changed_media(),
+        )
 
     def _note_size(self, project: Project, item: MediaItem, width: int, height: int) -> None:
         first_look = item.width == 0
@@ -444,6 +468,7 @@ class Desk(QObject):
         if loaded.classes != self.editor.classes:
             self.editor.set_classes(loaded.classes)
         self.editor.show(loaded.shown)
+        self._set_other_content(loaded.is_other_content)
         self.saving.set_past(loaded.past)
         for near in self.neighbours():
             self._decode_ahead(project.path_of(near), near)
@@ -454,6 +479,7 @@ class Desk(QObject):
         self._keep_unfinished()
         self.problem = sentence
         self.editor.show(None)
+        self._set_other_content(False)
         self.saving.set_past(Past())
         self.image_failed.emit(item, sentence)
 
@@ -472,6 +498,24 @@ class Desk(QObject):
             return False
         self.editor.commit()
         return True
+
+    def accept_content(self) -> None:
+        """The shown image's instances are right for the picture as it is now."""
+        project, shown = self.project, self.editor.shown
+        if project is None or shown is None:
+            return
+        media_id = shown.item.id
+
+        def accepted(_none: None) -> None:
+            if self.editor.shown is not None and self.editor.shown.item.id == media_id:
+                self._set_other_content(False)
+
+        self.background.run(lambda: project.accept_change(media_id), accepted, self.failed.emit)
+
+    def _set_other_content(self, on: bool) -> None:
+        if on != self.is_other_content:
+            self.is_other_content = on
+            self.content_checked.emit()
 
     # Edits
 
@@ -511,6 +555,15 @@ def home_of(path: Path) -> tuple[Path, str | None]:
     above = path.resolve()
     home = next((p for p in above.parents if (p / PROJECT_DIR / DATABASE_NAME).is_file()), above.parent)
     return home, above.relative_to(home).as_posix()
+
+
+def _inside(folder: Path, paths: Iterable[Path]) -> list[tuple[str, bool]]:
+    """The paths that lie in the folder, as its project names them, and whether each is a file."""
+    home, found = folder.resolve(), []
+    for path in paths:
+        with suppress(ValueError):
+            found.append((path.resolve().relative_to(home).as_posix(), path.is_file()))
+    return found
 
 
 def _same(one: Path, other: Path) -> bool:

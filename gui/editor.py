@@ -69,6 +69,7 @@ class Editor(QObject):
     image_changed = Signal()  # another image with its document is in, or none
     edited = Signal(object)  # Edit: the document changed
     refused = Signal(str)  # a sentence: why an edit was not made
+    class_wanted = Signal()  # an instance was begun and there is no class for it
     selection_changed = Signal()
     hover_changed = Signal()
     tool_changed = Signal()

@@ -9,6 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QByteArray, QMimeData, QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
+    QApplication,
     QDockWidget,
     QMainWindow,
     QMenu,
@@ -48,6 +49,7 @@ from gui.settings import Settings
 
 _END_SECONDS = 10.0  # for the worker to come to the end of its step when the window closes
 _LAYOUT = 3  # one more when docks or bars come or go, so that an old layout is not forced upon them
+_ASK_MS = 20
 _TITLE_MS = 120  # a save takes less; the title need not flicker
 
 load_all()
@@ -81,9 +83,11 @@ class MainWindow(QMainWindow):
             settings,
             self.canvas,
         )
-        self.actions_ = Actions(self, self.context)
+        self.actions_ = Actions(self, self.canvas, self.context)
         self._title_soon = QTimer(self, interval=_TITLE_MS, singleShot=True)
         self._title_soon.timeout.connect(self._entitle)
+        self._class_soon = QTimer(self, interval=_ASK_MS, singleShot=True)
+        self._class_soon.timeout.connect(self._ask_class)
         self._build_middle()
         self._build_bars()
         self._build_docks()
@@ -95,7 +99,7 @@ class MainWindow(QMainWindow):
 
     def _build_middle(self) -> None:
         actions = self.actions_
-        self.notices = Notices(self.desk, actions["file.save_again"])
+        self.notices = Notices(self.desk, actions["file.save_again"], actions["image.accept_content"])
         self.welcome = Welcome(
             self.settings, [actions["file.open_folder"], actions["file.open_files"], actions["file.sample"]]
         )
@@ -204,6 +208,7 @@ class MainWindow(QMainWindow):
         desk.saving.changed.connect(self._title_soon.start)
         self.editor.image_changed.connect(self._on_image)
         self.editor.refused.connect(self.tell)
+        self.editor.class_wanted.connect(self._class_soon.start)
         self.proposals.failed.connect(self.tell)
         self.models.failed.connect(self.tell)
         self.jobs.said.connect(self.tell)
@@ -279,6 +284,14 @@ class MainWindow(QMainWindow):
     def _on_asked(self, id_: str) -> None:
         """A panel's button or a key of the canvas stands for a command."""
         COMMANDS[id_].start(self, self.context)
+
+    @Slot()
+    def _ask_class(self) -> None:
+        """Ask for the first class, once the button that began to draw is up: its release is the canvas's."""
+        if QApplication.mouseButtons() != Qt.MouseButton.NoButton:
+            self._class_soon.start()
+        else:
+            self._on_asked("classes.add")
 
     @Slot(object)
     def _on_opening(self, folder: Path) -> None:

@@ -70,6 +70,20 @@ def reopen(context: Context) -> None:
         document.replace(replace(document.state, review=ReviewState.UNLABELLED))
 
 
+@command(
+    "image.accept_content",
+    "These instances are ri&ght",
+    menu=_MENU,
+    section="review",
+    when=lambda context: can_edit(context) and context.desk.is_other_content,
+    icon="accept",
+    hint="The picture was changed under its instances, and they fit it all the same",
+)
+def accept_content(context: Context) -> None:
+    """Take the instances as made for the picture as it is now."""
+    context.desk.accept_content()
+
+
 def _is_skipped(context: Context) -> bool:
     shown = context.editor.shown
     return shown is not None and shown.document.state.skip

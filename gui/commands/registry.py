@@ -79,7 +79,8 @@ class Command:
     menu: path of the menu that holds it, ("View", "Zoom") for a submenu; empty for none. section: a line
     separates commands of different sections. shortcuts: as Qt writes them, the first shown. when: whether
     it can be run now. run(context, *what ask answered). ask: a dialog; None where the person backed out.
-    checked: for what is on or off. repeats: whether holding the key repeats it.
+    checked: for what is on or off. repeats: whether holding the key repeats it. on_canvas: the keys mean it
+    only while the canvas has the keyboard; elsewhere they are the system's.
     """
 
     id: str
@@ -94,6 +95,7 @@ class Command:
     checked: Test | None = None
     hint: str = ""
     repeats: bool = False
+    on_canvas: bool = False
 
     @property
     def plain_title(self) -> str:
@@ -125,11 +127,16 @@ def command(
     checked: Test | None = None,
     hint: str = "",
     repeats: bool = False,
+    on_canvas: bool = False,
 ) -> Callable[[Run], Run]:
     """Decorator of a `run` function: enter it as a command. Raises ValueError for a taken id or shortcut."""
 
     def enter(run: Run) -> Run:
-        add(Command(id_, title, run, menu, section, shortcuts, when, ask, icon, checked, hint, repeats))
+        add(
+            Command(
+                id_, title, run, menu, section, shortcuts, when, ask, icon, checked, hint, repeats, on_canvas
+            )
+        )
         return run
 
     return enter

@@ -70,7 +70,7 @@ def select_same_class(context: Context) -> None:
 
 @command(
     "selection.next", "&Next instance", menu=_MENU, section="select", shortcuts=("Tab",), when=has_instances,
-    repeats=True,
+    repeats=True, on_canvas=True,
 )  # fmt: skip
 def next_(context: Context) -> None:
     """Select the visible instance after the selected one, from the top of the image to its bottom."""
@@ -79,7 +79,7 @@ def next_(context: Context) -> None:
 
 @command(
     "selection.previous", "&Previous instance", menu=_MENU, section="select", shortcuts=("Shift+Tab",),
-    when=has_instances, repeats=True,
+    when=has_instances, repeats=True, on_canvas=True,
 )  # fmt: skip
 def previous(context: Context) -> None:
     """Select the visible instance before the selected one."""

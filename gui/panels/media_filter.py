@@ -43,7 +43,7 @@ class Filter:
 
     class_id: an instance of this class. score: an instance whose score lies in this range, ends included.
     count: so many instances, ends included; None for no upper end. Of proposals only those that the
-    score slider shows count, but for `score`.
+    score slider shows count, but for `score`. paths: one of these; empty for any.
     """
 
     text: str = ""
@@ -51,10 +51,11 @@ class Filter:
     class_id: int | None = None
     score: tuple[float, float] | None = None
     count: tuple[int, int | None] | None = None
+    paths: frozenset[str] = frozenset()
 
     @property
     def is_empty(self) -> bool:
-        """Whether it lets everything pass, the text aside."""
+        """Whether it lets everything pass, the text and the paths aside."""
         return (self.standing, self.class_id, self.score, self.count) == (None,) * 4
 
 
@@ -74,7 +75,8 @@ class Columns:
 
     def __init__(self, media: Sequence[MediaItem], survey: Survey, score: float) -> None:
         self.ids = np.fromiter((item.id for item in media), np.int64, len(media))
-        self._names = [item.path.casefold() for item in media]
+        self._paths = [item.path for item in media]
+        self._names = [path.casefold() for path in self._paths]
         self._missing = np.fromiter((item.missing for item in media), np.bool_, len(media))
         self.places = {item.id: place for place, item in enumerate(media)}
         self.take(survey, score)
@@ -110,6 +112,8 @@ class Columns:
     def listed(self, wanted: Filter, sort: Sort, states: Mapping[int, ImageState]) -> list[int]:
         """The ids of the images that pass, sorted."""
         passing = np.ones(len(self.ids), np.bool_)
+        if wanted.paths:
+            passing &= np.fromiter((path in wanted.paths for path in self._paths), np.bool_, len(self.ids))
         if wanted.text.strip():
             passing &= self._with_words(wanted.text.casefold().split(), states)
         if wanted.standing is not None:

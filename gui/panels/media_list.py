@@ -6,6 +6,8 @@ the pointer. Shows the desk's images and asks the desk to show one; changes noth
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import (
     QEvent,
     QItemSelection,
@@ -18,7 +20,15 @@ from PySide6.QtCore import (
     Slot,
 )
 from PySide6.QtGui import QActionGroup, QCloseEvent
-from PySide6.QtWidgets import QAbstractItemView, QLineEdit, QListView, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QLineEdit,
+    QListView,
+    QMenu,
+    QPushButton,
+    QToolButton,
+    QWidget,
+)
 
 from engine.document.records import MediaItem, ReviewState
 from gui import theme
@@ -63,6 +73,7 @@ class MediaList(QWidget):
         top = column(inner := QWidget())
         top.addLayout(bar(self.search, self.filter_button, self.sort_button))
         top.addWidget(self.form)
+        top.addWidget(self.all_files)
         layout.addWidget(inner)
         layout.addWidget(self.view, 1)
         bottom = column(foot := QWidget(), margin=theme.TIGHT)
@@ -107,6 +118,9 @@ class MediaList(QWidget):
             action.triggered.connect(lambda _on=False, sort=sort: self.sort_by(sort))
             group.addAction(action)
         self.sort_button.setMenu(menu)
+        self.all_files = QPushButton(self.tr("Opened files only: show all"))
+        self.all_files.setToolTip(self.tr("List every image of the folder"))
+        self.all_files.clicked.connect(lambda: self._desk.list_only(()))
         self.form.hide()
         self.form.changed.connect(self._typing_done)
         self.filter_button.toggled.connect(self._show_form)
@@ -188,7 +202,7 @@ class MediaList(QWidget):
         self._typing.stop()
         selected = set(self.selected_ids())
         self._is_listing = True
-        wanted = self.form.filter(self.search.text())
+        wanted = replace(self.form.filter(self.search.text()), paths=self._desk.files)
         self.model.list_anew(wanted, self._sort)
         self._select([media_id for media_id in self.model.ids if media_id in selected] if selected else [])
         self._is_listing = False
@@ -297,6 +311,7 @@ class MediaList(QWidget):
 
     def _tell(self) -> None:
         total, listed = len(self._desk.media), len(self.model.ids)
+        self.all_files.setVisible(bool(self._desk.files))
         self.again.setVisible(self._is_stale and total > 0)
         self.empty.say("" if listed else self._why_empty())
         if not total:

@@ -1,8 +1,8 @@
-"""A line over the picture for what must not be missed: edits not saved, a project that is read-only."""
+"""Lines over the picture for what must not be missed: edits not saved, read-only, a picture that changed."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QTimer, Slot
+from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
@@ -16,11 +16,13 @@ _NOTE_MS = 9000
 class Notices(QWidget):
     """Stays while it is true; a passing note goes by itself or is sent away."""
 
-    def __init__(self, desk: Desk, save_again: QAction) -> None:
+    def __init__(self, desk: Desk, save_again: QAction, accept_content: QAction) -> None:
         super().__init__()
         self._desk = desk
         self._lasting = _Line()
         self._lasting.button.setDefaultAction(save_again)
+        self._content = _Line()
+        self._content.button.setDefaultAction(accept_content)
         self._note = _Line()
         self._note.button.setText("✕")
         self._note.button.setAccessibleName(self.tr("Dismiss"))
@@ -31,10 +33,12 @@ class Notices(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self._lasting)
+        layout.addWidget(self._content)
         layout.addWidget(self._note)
         self._note.hide()
         desk.saving.changed.connect(self._refresh)
         desk.project_changed.connect(self._refresh)
+        desk.content_checked.connect(self._refresh)
         theme().changed.connect(self._refresh)
         self._refresh()
 
@@ -42,6 +46,11 @@ class Notices(QWidget):
     def lasting(self) -> str:
         """The sentence that stays; empty where there is none."""
         return self._lasting.label.text() if not self._lasting.isHidden() else ""
+
+    @property
+    def content(self) -> str:
+        """The sentence on a picture that changed under its instances; empty where it did not."""
+        return self._content.label.text() if not self._content.isHidden() else ""
 
     @property
     def note(self) -> str:
@@ -67,6 +76,13 @@ class Notices(QWidget):
             self._lasting.say(text.format(reason[:1].upper() + reason[1:]), now.warning, now.window)
         else:
             self._lasting.hide()
+        if self._desk.is_other_content:
+            text = self.tr(
+                "The picture's file has changed since its instances were made: do they still fit it?"
+            )
+            self._content.say(text, now.warning, now.window)
+        else:
+            self._content.hide()
 
 
 class _Line(QWidget):
@@ -76,6 +92,7 @@ class _Line(QWidget):
         self.label = QLabel()
         self.label.setWordWrap(True)
         self.button = QToolButton()
+        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(SPACE, SPACE // 2, SPACE, SPACE // 2)
         layout.setSpacing(SPACE)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Slot
-from PySide6.QtGui import QColor, QHelpEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QFontMetrics, QHelpEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QScrollArea, QSizePolicy, QToolTip, QWidget
 
 from engine.document.records import ReviewState
@@ -132,7 +132,7 @@ class Rows(_Plot):
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         now, painter = theme.colors(), QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        metrics = painter.fontMetrics()
+        metrics = QFontMetrics(painter.font())  # as `elided` measures; the painter's own are narrower
         most = max((bar.total for bar in self.bars), default=0)
         names = max((metrics.horizontalAdvance(bar.name) for bar in self.bars), default=0)
         names = min(names, self.width() * 2 // 5)

@@ -55,9 +55,10 @@ class DrawingTool(Tool):
         return bool(self.editor.selection)
 
     def has_class(self) -> bool:
-        """Whether there is a class for a new instance; where not, the editor's `refused` says so."""
+        """Whether there is a class for a new instance; where not, the editor asks for one."""
         if self.editor.class_id is None:
             self.refuse("There is no class yet: add one before you draw.")
+            self.editor.class_wanted.emit()
         return self.editor.class_id is not None
 
     def refuse(self, sentence: str) -> None:

@@ -16,6 +16,8 @@ from PySide6.QtWidgets import QApplication, QMessageBox, QSplashScreen
 import main
 from engine.document.records import Instance, Provenance, ReviewState
 from gui.actions import Actions
+from gui.commands.registry import COMMANDS
+from gui.dialogs.classes import NameDialog
 from gui.dialogs.palette import Palette
 from gui.dialogs.shortcuts import ShortcutPage
 from gui.main_window import MainWindow
@@ -443,3 +445,118 @@ def test_that_every_odd_picture_is_shown_or_says_why_not(
 
     assert at_the_window([str(pictures_of_all_kinds)], steps) == 0
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_that_tab_means_instances_on_the_canvas_and_panels_elsewhere(
+    at_the_window: Callable[..., int], folder: Path
+) -> None:
+    def steps(person: Person) -> None:
+        quiet(person)
+        window = person.window
+        person.see("a.png")
+        draw_two(person)
+        window.activateWindow()
+        window.canvas.setFocus()
+        window.editor.select(())
+        first, second = (one.id for one in sorted(person.instances, key=lambda one: one.bounds_xyxy))
+        person.press(Qt.Key.Key_Tab)
+        assert window.editor.selection == (first,)
+        person.press(Qt.Key.Key_Tab)
+        assert window.editor.selection == (second,)
+        person.press(Qt.Key.Key_Tab, Qt.KeyboardModifier.ShiftModifier)
+        assert window.editor.selection == (first,)
+        person.press(Qt.Key.Key_F6)
+        line = window.media_list.search
+        assert QApplication.focusWidget() is line
+        person.press(Qt.Key.Key_Tab)
+        assert QApplication.focusWidget() not in (line, window.canvas)
+        assert window.editor.selection == (first,)
+        line.setFocus()
+        person.press(Qt.Key.Key_F6, Qt.KeyboardModifier.ShiftModifier)
+        assert QApplication.focusWidget() is window.canvas
+
+    assert at_the_window([str(folder)], steps) == 0
+
+
+def draw_two(person: Person) -> None:
+    """Two boxes of a class, the left one first."""
+    COMMANDS["classes.add"].run(person.window.context, "bolt")
+    person.wait(lambda: person.window.editor.classes)
+    person.do("tool.box")
+    person.drag((4, 4), (12, 14), (16, 20))
+    person.drag((24, 4), (32, 14), (40, 20))
+    assert len(person.instances) == 2
+
+
+def test_that_drawing_without_a_class_asks_for_one(at_the_window: Callable[..., int], folder: Path) -> None:
+    def steps(person: Person) -> None:
+        quiet(person)
+        person.see("a.png")
+        person.do("tool.box")
+
+        def answer() -> None:
+            dialog = QApplication.activeModalWidget()
+            if not isinstance(dialog, NameDialog):
+                QTimer.singleShot(20, person.window, answer)
+                return
+            dialog.field.setText("bolt")
+            dialog.accept()
+
+        QTimer.singleShot(20, person.window, answer)
+        person.drag((4, 4), (12, 14), (16, 20))
+        person.wait(lambda: person.window.editor.classes)
+        assert person.instances == ()
+        person.drag((4, 4), (12, 14), (16, 20))
+        (one,) = person.instances
+        assert [each.name for each in person.window.editor.classes if each.id == one.class_id] == ["bolt"]
+
+    assert at_the_window([str(folder)], steps) == 0
+
+
+def test_that_a_picture_changed_under_its_instances_is_told_until_they_are_called_right(
+    at_the_window: Callable[..., int], folder: Path
+) -> None:
+    def steps(person: Person) -> None:
+        quiet(person)
+        window = person.window
+        person.see("a.png")
+        draw_two(person)
+        person.saved()
+        project = window.desk.project
+        assert project is not None
+        assert window.notices.content == ""
+        picture(folder / "a.png", 200)
+        person.do("file.refresh")
+        person.wait(lambda: window.notices.content)
+        assert project.changed_media() == {window.desk.order[0]}
+        person.do("image.next")
+        person.see("b.png")
+        assert window.notices.content == ""
+        person.do("image.previous")
+        person.see("a.png")
+        assert window.notices.content
+        person.do("image.accept_content")
+        person.wait(lambda: not window.notices.content)
+        assert not project.changed_media()
+        assert len(person.instances) == 2
+
+    assert at_the_window([str(folder)], steps) == 0
+
+
+def test_that_several_files_are_listed_alone_until_all_are_wanted(
+    at_the_window: Callable[..., int], folder: Path
+) -> None:
+    def steps(person: Person) -> None:
+        quiet(person)
+        panel = person.window.media_list
+        person.see("c.png")
+        desk = person.window.desk
+        assert [desk.item(media_id).path for media_id in desk.order] == ["a.png", "c.png"]
+        panel.all_files.click()
+        assert [desk.item(media_id).path for media_id in desk.order] == ["a.png", "b.png", "c.png"]
+        assert panel.all_files.isHidden()
+        person.window.open([folder / "b.png", folder / "a.png"])
+        person.see("b.png")
+        assert [desk.item(media_id).path for media_id in desk.order] == ["a.png", "b.png"]
+
+    assert at_the_window([str(folder / "c.png"), str(folder / "a.png")], steps) == 0
