@@ -11,7 +11,7 @@ RUN := $(BIN)/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test lint format types contracts tests test-slow search bench faults samples starter lock clean
+.PHONY: help setup demo run test lint format types contracts tests test-slow search bench faults screenshots samples starter lock clean
 
 help:
 	@echo "make demo       label the bundled sample pictures, end to end"
@@ -21,6 +21,7 @@ help:
 	@echo "make test-slow  the proofs that take minutes; make faults: those that kill and fill disks"
 	@echo "make search     the property tests on examples drawn anew"
 	@echo "make bench      the measurements of docs/results.md"
+	@echo "make screenshots  the pictures of the window in docs/screenshots, taken of the real program"
 	@echo "make samples    render the sample pictures; make starter: train the demo's model on them"
 	@echo "make lock       resolve pyproject.toml into resources/packaging/requirements.lock"
 	@echo "make clean      remove .venv and the caches"
@@ -68,6 +69,9 @@ faults: setup
 
 bench: setup
 	@$(RUN) -m pytest -m bench -s $(ARGS)
+
+screenshots: setup
+	@$(RUN) -m tests.screenshots
 
 # The picture files are committed; these two make them and the demo's model anew.
 samples: setup

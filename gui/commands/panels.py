@@ -37,7 +37,8 @@ def _go(parent: QWidget, by: int) -> None:
     window = parent.window()
     if not isinstance(window, QMainWindow):
         return
-    places = [window.centralWidget(), *window.findChildren(QDockWidget)]
+    middle = window.centralWidget()
+    places = [*([middle] if middle else []), *window.findChildren(QDockWidget)]
     doors = [(place, door) for place in places if (door := _door(place)) is not None]
     here = QApplication.focusWidget()
     at = next((n for n, (place, _) in enumerate(doors) if here and place.isAncestorOf(here)), None)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Slot
-from PySide6.QtGui import QColor, QFontMetrics, QHelpEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QHelpEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QScrollArea, QSizePolicy, QToolTip, QWidget
 
 from engine.document.records import ReviewState
@@ -132,10 +132,11 @@ class Rows(_Plot):
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         now, painter = theme.colors(), QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        metrics = QFontMetrics(painter.font())  # as `elided` measures; the painter's own are narrower
+        metrics = painter.fontMetrics()
         most = max((bar.total for bar in self.bars), default=0)
+        # One more than the widest: it is rounded, and a name that is a hair too wide would be cut.
         names = max((metrics.horizontalAdvance(bar.name) for bar in self.bars), default=0)
-        names = min(names, self.width() * 2 // 5)
+        names = min(names + 1, self.width() * 2 // 5)
         counts = metrics.horizontalAdvance(f"{most:,}")
         room = max(self.width() - names - counts - 2 * theme.SPACE, 8)
         first, last = event.rect().top() // _ROW, event.rect().bottom() // _ROW

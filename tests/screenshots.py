@@ -1,0 +1,183 @@
+"""Takes the pictures of docs/screenshots: the real program on a copy of the samples, step by step.
+
+Run as `make screenshots`. Without a display Qt draws offscreen. Settings and project are thrown away after.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.document.records import Instance
+
+ROOT = Path(__file__).resolve().parents[1]
+OUT = ROOT / "docs" / "screenshots"
+SAMPLES = ROOT / "resources" / "samples"
+_WIDTH, _HEIGHT = 1280, 800
+_PICTURE = (512, 384)  # the samples' size
+_WAIT_S = 300.0  # for the model on a busy machine
+_NEARER = 2.2  # than the whole picture, for a correction
+_FIRST, _LATER = "tray_900018.jpg", "tray_900034.jpg"  # shown before and after labelling the folder
+
+
+def take(folder: Path) -> list[BaseException]:
+    """Run the program on the folder and take all pictures; returns what went wrong."""
+    from PySide6.QtCore import QTimer
+
+    from gui.app import run
+    from gui.main_window import MainWindow
+    from gui.settings import Settings
+
+    faults: list[BaseException] = []
+
+    def make(settings: Settings) -> MainWindow:
+        settings.change(theme="light")
+        window = MainWindow(settings)
+        window.resize(_WIDTH, _HEIGHT)
+
+        def steps() -> None:
+            try:
+                _steps(window)
+            except BaseException as error:  # noqa: BLE001 - told below; the window must close all the same
+                faults.append(error)
+            finally:
+                window.close()
+
+        QTimer.singleShot(0, window, steps)
+        return window
+
+    run(make, [folder])
+    return faults
+
+
+def _steps(window: object) -> None:
+    from gui.dialogs.palette import Palette
+    from gui.dialogs.statistics import StatisticsDialog
+    from gui.main_window import MainWindow
+
+    assert isinstance(window, MainWindow)
+    editor = window.editor
+
+    def do(command: str) -> None:
+        window.actions_.refresh()
+        window.actions_[command].trigger()
+
+    def show(name: str) -> None:
+        desk = window.desk
+        desk.show(next(item.id for item in desk.media if item.path == name))
+        _until(lambda: editor.shown is not None and editor.shown.item.path == name and editor.visible)
+
+    _until(lambda: window.desk.media)
+    show(_FIRST)
+    _save(window, "proposals")
+
+    one = min(editor.visible, key=_from_the_middle)
+    editor.select([one.id])
+    do("predict.accept")
+    editor.select([one.id])
+    do("tool.vertex")
+    x0, y0, x1, y1 = one.bounds_xyxy
+    canvas, camera = window.canvas, editor.camera
+    x, y = camera.to_view((x0 + x1) / 2, (y0 + y1) / 2)
+    camera = camera.moved(canvas.width() / 2 - x, canvas.height() / 2 - y)
+    editor.set_camera(camera.zoomed(_NEARER, at=(canvas.width() / 2, canvas.height() / 2)))
+    _save(window, "correction")
+    do("tool.select")
+    do("view.fit")
+
+    do("image.accept")
+    show(_LATER)
+    window.jobs.label(window.jobs.images())
+    _until(lambda: window.jobs.run is not None and window.jobs.run.done >= 9)
+    _save(window, "labelling")
+    _until(lambda: not window.jobs.is_running)
+
+    do("view.theme_dark")
+    _save(window, "dark")
+    do("view.theme_light")
+    do("help.palette")
+    palette = window.findChild(Palette)
+    assert palette is not None
+    palette.line.setText("in")
+    _save(window, "palette", palette)
+    palette.close()
+    do("classes.statistics")
+    dialog = window.findChild(StatisticsDialog)
+    assert dialog is not None
+    _settle(1.0)
+    dialog.move(window.x() + (_WIDTH - dialog.width()) // 2, window.y() + (_HEIGHT - dialog.height()) // 2)
+    _save(window, "statistics", dialog)
+    dialog.close()
+
+
+def _from_the_middle(one: Instance) -> float:
+    x0, y0, x1, y1 = one.bounds_xyxy
+    return float(abs(x0 + x1 - _PICTURE[0]) + abs(y0 + y1 - _PICTURE[1]))
+
+
+def _until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + _WAIT_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the window did not come to the next step")
+        _settle(0.02)
+
+
+def _settle(seconds: float) -> None:
+    """Let timers, thumbnails and drawing go on for so long."""
+    from PySide6.QtCore import QCoreApplication
+
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        QCoreApplication.processEvents()
+        time.sleep(0.005)
+
+
+def _save(window: object, name: str, dialog: object = None) -> None:
+    """Write the window as it looks, with a dialog over it where there is one."""
+    from PySide6.QtCore import QRect
+    from PySide6.QtGui import QColor, QPainter
+    from PySide6.QtWidgets import QWidget
+
+    from gui import theme
+
+    assert isinstance(window, QWidget)
+    _settle(1.2)
+    seen = window.grab()
+    if isinstance(dialog, QWidget):
+        place = QRect(dialog.pos() - window.pos(), dialog.size())
+        painter = QPainter(seen)
+        painter.drawPixmap(place, dialog.grab())
+        painter.setPen(QColor(theme.colors().line))
+        painter.drawRect(place)
+        painter.end()
+    path = OUT / f"{name}.png"
+    if not seen.save(str(path), "PNG", 0):
+        raise OSError(f"{path} cannot be written")
+    print(f"{path.relative_to(ROOT)}  {path.stat().st_size / 1024:.0f} KB")
+
+
+def main() -> int:
+    """The exit code: 0 where all pictures were taken."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="maskwright-screenshots-") as home:
+        for name in ("CONFIG", "DATA", "STATE", "CACHE"):
+            os.environ[f"XDG_{name}_HOME"] = str(Path(home) / name)
+        os.environ["LOCALAPPDATA"] = str(Path(home) / "local")
+        if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) and sys.platform == "linux":
+            os.environ["QT_QPA_PLATFORM"] = "offscreen"
+        folder = Path(home) / "trays"
+        shutil.copytree(SAMPLES, folder, ignore=shutil.ignore_patterns("*.json"))
+        faults = take(folder)
+    for fault in faults:
+        print(f"error: {fault!r}", file=sys.stderr)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
