@@ -276,7 +276,7 @@ class CanvasView(QWidget):
         camera = self._frame.placement.camera
         labels = self._frame.overlay.labels
         self._vectors.paint(painter, self._frame.placement, QRectF(self.rect()), QRectF(part), labels)
-        rgb = self._vectors.colors.get(self._editor.class_id or 0, UNKNOWN)
+        rgb = self._vectors.colors.get(self._editor.tool.class_id or 0, UNKNOWN)
         preview.draw(painter, self._shapes, camera, rgb)
         if part.intersects(self._minimap.area):
             self._minimap.paint(painter)

@@ -124,6 +124,11 @@ class Tool:
         """What to draw over the picture now."""
         return ()
 
+    @property
+    def class_id(self) -> int | None:
+        """The class whose colour the preview's outlines have: that of what is being made."""
+        return self.editor.class_id
+
     def begin(self, at: Pointer) -> None:
         """The button went down."""
 

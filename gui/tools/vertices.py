@@ -75,6 +75,12 @@ class VertexTool(Tool):
         return self._drag is not None
 
     @property
+    def class_id(self) -> int | None:
+        """The edited instance's own."""
+        instance = self._instance()
+        return instance.class_id if instance else None
+
+    @property
     def preview(self) -> tuple[Shape, ...]:
         drag = self._drag
         if self._instance() is None and drag is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from engine.document.mask import Mask
@@ -30,6 +32,12 @@ def test_that_the_vertices_of_the_selected_instance_are_shown() -> None:
     assert sorted(vertices(e)) == [(20, 20), (20, 60), (60, 20), (60, 60)]
     e.select()
     assert e.editor.tool.preview == ()
+
+
+def test_that_the_outline_has_the_colour_of_the_instance_and_not_of_what_is_drawn_next() -> None:
+    e = editing(replace(SQUARE, class_id=2))
+    assert e.editor.class_id == 1
+    assert e.editor.tool.class_id == 2
 
 
 def test_that_a_vertex_is_dragged_in_one_edit_and_the_others_stay() -> None:
