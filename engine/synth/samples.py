@@ -21,7 +21,7 @@ SEEDS = (
     900020, 900023, 900024, 900025, 900026, 900028, 900029, 900030, 900033, 900034, 900035,
 )
 # fmt: on
-_SIZE = (512, 384)
+SIZE = (512, 384)
 _QUALITY = 88  # keeps them under 2 MB
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     """Renders the samples into `resources/samples`."""
     for old in SAMPLES.glob("tray_*.jpg"):
         old.unlink()
-    write_seeds(SAMPLES, SEEDS, split="test", sizes=(_SIZE,), extra_class=True, quality=_QUALITY)
+    write_seeds(SAMPLES, SEEDS, split="test", sizes=(SIZE,), extra_class=True, quality=_QUALITY)
     click.echo(SAMPLES)
 
 

@@ -13,8 +13,8 @@ from engine.errors import DataError
 from engine.formats.coco import read_coco
 from engine.media.image import read_rgb
 from engine.synth.__main__ import main
-from engine.synth.samples import SAMPLES, SEEDS
-from engine.synth.scene import render
+from engine.synth.samples import SAMPLES, SEEDS, SIZE
+from engine.synth.scene import EXTRA_CLASS, render
 from engine.synth.write import write_set
 
 TINY = ((96, 72), (128, 96))
@@ -65,18 +65,21 @@ def test_that_the_command_writes_a_set(tmp_path: Path) -> None:
     assert read_coco(tmp_path / "set" / "truth.json").class_names[-1] == "spring"
 
 
-def test_that_the_bundled_samples_are_twelve_small_pictures_with_their_truth() -> None:
+def test_that_the_bundled_samples_are_small_pictures_with_their_truth_and_a_class_to_learn() -> None:
     labelled = read_coco(SAMPLES / "truth.json")
     assert [i.path.name for i in labelled.images] == [f"tray_{seed}.jpg" for seed in SEEDS]
-    assert len(SEEDS) == 12
-    assert sum(i.path.stat().st_size for i in labelled.images) < 1_200_000
+    assert len(SEEDS) % 2 == 0  # the demo teaches with every other one
+    assert sum(i.path.stat().st_size for i in labelled.images) < 2_000_000
     assert all(len(i.instances) >= 8 for i in labelled.images)
-    assert all(read_rgb(i.path).shape == (480, 640, 3) for i in labelled.images)
+    width, height = SIZE
+    assert all(read_rgb(i.path).shape == (height, width, 3) for i in labelled.images)
+    springs = [sum(one.class_id == EXTRA_CLASS.id for one in i.instances) for i in labelled.images]
+    assert all(springs)
 
 
 def test_that_the_bundled_samples_are_what_the_generator_renders() -> None:
     image = read_coco(SAMPLES / "truth.json").images[4]
-    scene = render(SEEDS[4], split="test")
+    scene = render(SEEDS[4], split="test", size=SIZE, extra_class=True)
     # JPEG lies between, and another processor may round otherwise: close, not equal.
     apart = cv2.absdiff(read_rgb(image.path), scene.image).mean()
     assert apart < 4
@@ -84,5 +87,5 @@ def test_that_the_bundled_samples_are_what_the_generator_renders() -> None:
     for told, rendered in zip(image.instances, scene.instances, strict=True):
         assert told.mask is not None
         assert rendered.mask is not None
-        both = told.mask.to_full(480, 640) & rendered.mask.to_full(480, 640)
+        both = told.mask.to_full(*SIZE[::-1]) & rendered.mask.to_full(*SIZE[::-1])
         assert np.count_nonzero(both) > 0.98 * max(told.mask.area, rendered.mask.area)
