@@ -86,7 +86,7 @@ starter: setup
 	@MASKWRIGHT_MODELS=$(STARTER) $(RUN) main.py train out/starter/train/truth.json \
 		--base maskrcnn_resnet18_slim_fpn --name starter-256 --side 256 --seed 0 --iterations 1153
 	@MASKWRIGHT_MODELS=$(STARTER) $(RUN) main.py train out/starter/train/truth.json \
-		--base $(STARTER)/starter-256.safetensors --name starter --side 384 --seed 1 --iterations 3600 \
+		--base $(STARTER)/starter-256.safetensors --name starter --side 384 --seed 1 --iterations 3000 \
 		--recipe window=288 --recipe batch=4 --recipe learning_rate=6e-4 --recipe body_rate=1 --recipe warmup=50 \
 		--recipe frozen_stages=0 --recipe mask_rois=32 --recipe near_truth=4 --recipe scale_spread=0.2 --recipe paste=0 \
 		--val out/starter/test/truth.json
