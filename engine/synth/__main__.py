@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import cast
 
 import click
 import cv2
 
 from engine.errors import MaskwrightError
+from engine.synth.grounds import Split
 from engine.synth.write import Size, write_set
 
 
@@ -29,7 +31,7 @@ def _sizes(_context: click.Context, _option: click.Parameter, value: str) -> tup
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="The first picture's seed."
 )
-@click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True)
+@click.option("--split", type=click.Choice(["train", "test", "wide"]), default="train", show_default=True)
 @click.option(
     "--sizes", callback=_sizes, default="640x480", show_default=True, help="WxH,...: taken in turn."
 )
@@ -56,7 +58,7 @@ def main(
         out,
         count=count,
         seed=seed,
-        split="test" if split == "test" else "train",
+        split=cast("Split", split),
         sizes=sizes,
         extra_class=extra_class,
         suffix=".png" if png else ".jpg",

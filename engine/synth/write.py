@@ -17,7 +17,7 @@ import cv2
 from engine.errors import DataError
 from engine.formats.coco import write_coco
 from engine.formats.labelled import LabelledImage, LabelledSet
-from engine.synth.backgrounds import Split
+from engine.synth.grounds import Split
 from engine.synth.scene import render, scene_classes
 
 TRUTH = "truth.json"

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from engine.document.records import Instance
-from engine.synth.backgrounds import GROUNDS, Ground
+from engine.synth.anything import WIDE
+from engine.synth.backgrounds import Ground
 from engine.synth.geometry import rotation_about
+from engine.synth.grounds import GROUNDS, Split
 from engine.synth.layout import HeightMap, Placed
 from engine.synth.light import Light, room
 from engine.synth.materials import metal
@@ -86,9 +88,24 @@ def test_that_another_seed_or_split_gives_another_picture() -> None:
     assert not np.array_equal(one, render(7, split="test", size=SMALL).image)
 
 
-def test_that_no_ground_is_in_both_splits() -> None:
-    assert not GROUNDS["train"].keys() & GROUNDS["test"].keys()
-    assert not set(GROUNDS["train"].values()) & set(GROUNDS["test"].values())
+@pytest.mark.parametrize("split", ["train", "wide"])
+def test_that_no_ground_of_the_test_pictures_is_trained_on(split: Split) -> None:
+    assert not GROUNDS[split].keys() & GROUNDS["test"].keys()
+    assert not set(GROUNDS[split].values()) & set(GROUNDS["test"].values())
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_that_a_wide_ground_is_a_fair_patch_of_floor_and_the_same_for_the_same_seed(name: str) -> None:
+    shape = (120, 170)
+    first, again = (WIDE[name](np.random.default_rng(3), shape, 0.4) for _ in range(2))
+    assert first.albedo.shape == (*shape, 3)
+    assert first.bump.shape == shape
+    assert np.isfinite(first.albedo).all()
+    assert np.isfinite(first.bump).all()
+    assert first.albedo.min() >= 0
+    assert first.albedo.max() <= 1.2
+    assert np.array_equal(first.albedo, again.albedo)
+    assert not np.array_equal(first.albedo, WIDE[name](np.random.default_rng(4), shape, 0.4).albedo)
 
 
 @pytest.mark.parametrize("seed", range(3))
