@@ -192,7 +192,7 @@ class Run:
             group["lr"] = rate * group["share"]
         before = [buffer.clone() for buffer in self.statistics.values()]
         batch, truths, share = self._batch()
-        losses = detection_losses(self.network, batch, truths, self.recipe)
+        losses = detection_losses(self.network, batch, truths, self.recipe, bf16=self.plan.bf16)
         self.optimizer.zero_grad()
         torch.autograd.backward(torch.stack(list(losses.values())).sum())
         figures = torch.stack([loss.detach() for loss in losses.values()])

@@ -70,33 +70,39 @@ def prepare_for_training(network: FasterRCNN, recipe: Recipe) -> None:
 
 
 def detection_losses(
-    network: FasterRCNN, batch: Tensor, truths: Sequence[Truth], recipe: Recipe
+    network: FasterRCNN, batch: Tensor, truths: Sequence[Truth], recipe: Recipe, *, bf16: bool = False
 ) -> dict[str, Tensor]:
-    """The losses of one batch by name; their sum is what training lowers.
+    """The losses of one batch by name, fp32; their sum is what training lowers.
 
-    batch: N x 3 x H x W, normalised and padded, a picture for each of `truths`.
+    batch: N x 3 x H x W, normalised and padded, a picture for each of `truths`. bf16: run the layers with
+    weights under autocast. Boxes, RoIAlign and the losses stay fp32: an edge at 400 has a step of two pixels
+    in bf16, and RoIAlign's gradient would be cast level by level.
     """
     shapes = [truth.sample.shape for truth in truths]
-    features = network.backbone(batch)
-    proposals, losses = _rpn_losses(network, ImageList(batch, shapes), features, truths, recipe)
-    heads = cast(RoIHeads, network.roi_heads)
+    half = torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16)
+    rpn, heads = cast(RegionProposalNetwork, network.rpn), cast(RoIHeads, network.roi_heads)
+    with half:
+        features: dict[str, Tensor] = network.backbone(batch)
+        scored = rpn.head(list(features.values()))
+    features = {name: level.float() for name, level in features.items()}
+    proposals, losses = _rpn_losses(rpn, ImageList(batch, shapes), features, scored, truths, recipe)
     chosen = [_choose(heads, *pair, recipe) for pair in zip(proposals, truths, strict=True)]
-    losses |= _box_losses(heads, features, shapes, chosen, truths)
+    losses |= _box_losses(heads, features, shapes, chosen, truths, half)
     if heads.has_mask():
-        losses["mask"] = _mask_loss(heads, features, shapes, chosen, truths, recipe)
+        losses["mask"] = _mask_loss(heads, features, shapes, chosen, truths, recipe, half)
     return losses
 
 
 def _rpn_losses(
-    network: FasterRCNN,
+    rpn: RegionProposalNetwork,
     images: ImageList,
     features: dict[str, Tensor],
+    scored: tuple[list[Tensor], list[Tensor]],
     truths: Sequence[Truth],
     recipe: Recipe,
 ) -> tuple[list[Tensor], dict[str, Tensor]]:
-    rpn = cast(RegionProposalNetwork, network.rpn)
     levels = list(features.values())
-    by_level, moves_by_level = rpn.head(levels)
+    by_level, moves_by_level = ([level.float() for level in part] for part in scored)
     anchors = rpn.anchor_generator(images, levels)
     counts = [level[0].numel() for level in by_level]
     objectness, moves = concat_box_prediction_layers(by_level, moves_by_level)
@@ -155,12 +161,15 @@ def _box_losses(
     shapes: list[tuple[int, int]],
     chosen: Sequence[Chosen],
     truths: Sequence[Truth],
+    half: torch.autocast,
 ) -> dict[str, Tensor]:
     boxes, labels = [c.boxes for c in chosen], [c.labels for c in chosen]
     goals = [_matched(truth.boxes, c) for truth, c in zip(truths, chosen, strict=True)]
     pooled = heads.box_roi_pool(features, boxes, shapes)
-    logits, moves = heads.box_predictor(heads.box_head(pooled))
-    classes, box = fastrcnn_loss(logits, moves, labels, list(heads.box_coder.encode(goals, boxes)))
+    with half:
+        logits, moves = heads.box_predictor(heads.box_head(pooled))
+    wanted = list(heads.box_coder.encode(goals, boxes))
+    classes, box = fastrcnn_loss(logits.float(), moves.float(), labels, wanted)
     return {"classes": classes, "box": box}
 
 
@@ -176,6 +185,7 @@ def _mask_loss(
     chosen: Sequence[Chosen],
     truths: Sequence[Truth],
     recipe: Recipe,
+    half: torch.autocast,
 ) -> Tensor:
     boxes, labels, targets = [], [], []
     side = 2 * heads.mask_roi_pool.output_size[0]
@@ -186,11 +196,13 @@ def _mask_loss(
         labels.append(one.labels[rows])
         crops = [crop for i in one.of[rows].tolist() if (crop := truth.sample.crops[i]) is not None]
         targets.append(mask_targets(crops, boxes[-1].cpu(), side, truth.sample.shape))
-    logits = heads.mask_predictor(heads.mask_head(heads.mask_roi_pool(features, boxes, shapes)))
+    pooled = heads.mask_roi_pool(features, boxes, shapes)
+    with half:
+        logits = heads.mask_predictor(heads.mask_head(pooled))
     if not len(logits):
         nothing: Tensor = logits.sum() * 0
         return nothing
-    own = logits[torch.arange(len(logits)), torch.cat(labels)]
+    own = logits[torch.arange(len(logits)), torch.cat(labels)].float()
     loss: Tensor = F.binary_cross_entropy_with_logits(own, torch.cat(targets).to(own.device))
     return loss
 

@@ -39,8 +39,8 @@ class TrainPlan:
     data: what is learned from. held_out: a part of the training data kept to choose the best weights by
     and to end early by; None where there is too little. base: see `starting_point`. side: short side of a
     picture; None lets the data decide. recipe: None takes the one that suits the base; changes: of its
-    fields, by name. window: leave a core to a window that people work in meanwhile. notes: for the model
-    card, such as which images were left out.
+    fields, by name. bf16: run the layers in bf16, where that is measured to be faster. window: leave a core
+    to a window that people work in meanwhile. notes: for the model card, such as which images were left out.
     """
 
     data: LabelledSet
@@ -53,6 +53,7 @@ class TrainPlan:
     seed: int = 0
     device: str = "cpu"
     side: int | None = None
+    bf16: bool = False
     window: bool = False
     notes: tuple[tuple[str, Json], ...] = ()
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.device import number_format
 from engine.formats.labelled import LabelledSet
 from engine.models.card import Json
 from engine.models.coco import CATALOGUE
@@ -66,6 +67,7 @@ def carry_out(order: TrainOrder, send: Send, stop: threading.Event) -> Ending | 
             seed=order.seed,
             device=device.name,
             side=order.side,
+            bf16=number_format(device.name).bf16,
             window=order.window,
             notes=tuple(notes.items()),
         )

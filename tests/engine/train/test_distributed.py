@@ -52,11 +52,11 @@ _calls: list[int] = []
 
 
 def poisoned(
-    network: FasterRCNN, batch: Tensor, truths: Sequence[Truth], recipe: Recipe
+    network: FasterRCNN, batch: Tensor, truths: Sequence[Truth], recipe: Recipe, *, bf16: bool
 ) -> dict[str, Tensor]:
     """The losses, of which one in the second step is not a number."""
     _calls.append(1)
-    losses = detection_losses(network, batch, truths, recipe)
+    losses = detection_losses(network, batch, truths, recipe, bf16=bf16)
     return {**losses, "box": losses["box"] * math.nan} if len(_calls) == 2 else losses
 
 

@@ -231,9 +231,9 @@ def test_that_a_loss_that_is_not_finite_changes_nothing(
     calls: list[int] = []
 
     def poisoned(
-        network: FasterRCNN, batch: Tensor, truths: Sequence[Truth], recipe: Recipe
+        network: FasterRCNN, batch: Tensor, truths: Sequence[Truth], recipe: Recipe, *, bf16: bool
     ) -> dict[str, Tensor]:
-        losses = detection_losses(network, batch, truths, recipe)
+        losses = detection_losses(network, batch, truths, recipe, bf16=bf16)
         calls.append(1)
         if len(calls) > 1:
             return losses

@@ -42,7 +42,7 @@ def sample(tmp_path: Path) -> Sample:
     return sample_of(image, read_rgb(image.path), {DISC.id: 1})
 
 
-def losses(network: FasterRCNN, *samples: Sample) -> dict[str, Tensor]:
+def losses(network: FasterRCNN, *samples: Sample, bf16: bool = False) -> dict[str, Tensor]:
     torch.manual_seed(1)
     batch = to_batch(
         [s.image for s in samples],
@@ -51,7 +51,19 @@ def losses(network: FasterRCNN, *samples: Sample) -> dict[str, Tensor]:
         std=(0.25, 0.25, 0.25),
         device=CPU,
     )
-    return detection_losses(network, batch, [Truth.of(s, CPU) for s in samples], RECIPE)
+    return detection_losses(network, batch, [Truth.of(s, CPU) for s in samples], RECIPE, bf16=bf16)
+
+
+def test_that_bf16_changes_the_losses_by_its_rounding_alone(network: FasterRCNN, sample: Sample) -> None:
+    plain, half = losses(network, sample), losses(network, sample, bf16=True)
+    assert all(loss.dtype == torch.float32 for loss in half.values())
+    for name, loss in plain.items():
+        assert half[name].item() == pytest.approx(loss.item(), rel=0.03, abs=0.01), name
+    assert half != plain
+    torch.autograd.backward(torch.stack(list(half.values())).sum())
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    assert gradients
+    assert all(bool(g.isfinite().all()) and g.dtype == torch.float32 for g in gradients)
 
 
 def test_that_all_five_losses_are_finite_and_reach_their_heads(network: FasterRCNN, sample: Sample) -> None:
