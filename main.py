@@ -16,12 +16,16 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from engine import __version__
 from engine.errors import MaskwrightError
+
+if TYPE_CHECKING:
+    from gui.main_window import MainWindow
+    from gui.settings import Settings
 
 EXIT_FAILED, EXIT_FAULT, EXIT_STOPPED = 1, 70, 130
 
@@ -77,9 +81,14 @@ def open_window(paths: Sequence[Path]) -> int:
             raise MaskwrightError(f"There is no file or folder called {path}: check the name.")
     check_display()
     from gui.app import run
-    from gui.main_window import MainWindow
 
-    return run(MainWindow, paths)
+    return run(_make_window, paths)
+
+
+def _make_window(settings: Settings) -> MainWindow:
+    from gui.main_window import MainWindow  # half a second, behind the splash
+
+    return MainWindow(settings)
 
 
 @click.group(

@@ -10,16 +10,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from PySide6.QtCore import QEvent, QObject, QRect, QRectF, Qt, QTimer
-from PySide6.QtGui import QColor, QFont, QImageReader, QPainter, QPixmap
-from PySide6.QtWidgets import QApplication, QSplashScreen
+from PySide6.QtCore import QEvent, QObject, QRect, Qt, QTimer
+from PySide6.QtGui import QImageReader
+from PySide6.QtWidgets import QApplication
 
 from engine import __version__, applog
 from gui import theme
 from gui.settings import Settings
+from gui.splash import Splash
 
 _log = logging.getLogger(__name__)
 _SIGNALS_MS = 300
+_PAINTED_MS = 30
 _INPUT = frozenset(
     {
         QEvent.Type.MouseButtonPress,
@@ -40,6 +42,9 @@ _INPUT = frozenset(
 class Window(Protocol):
     """What is run."""
 
+    def frameGeometry(self) -> QRect:  # noqa: N802 - Qt's name
+        """Where on the screen it is."""
+
     def show(self) -> None:
         """Come up."""
 
@@ -58,9 +63,8 @@ def run(make_window: Callable[[Settings], Window], paths: Sequence[Path]) -> int
     app = application()
     settings = Settings()
     theme.choose(settings.choices.theme)
-    splash = QSplashScreen(_picture(app.devicePixelRatio()))
-    splash.show()
-    app.processEvents()  # the one place: the splash must be seen before what it covers up
+    splash = Splash()
+    splash.show_now()
     window = make_window(settings)
     before = sys.excepthook
     sys.excepthook = _to_log_and(window.tell)
@@ -77,9 +81,10 @@ def run(make_window: Callable[[Settings], Window], paths: Sequence[Path]) -> int
         splash.close()
 
     window.show()
-    splash.raise_()
-    window.start_engine(ready)
+    splash.stay_before(window.frameGeometry())
     window.begin(paths)
+    # Once the window is painted: torch would hold it up.
+    QTimer.singleShot(_PAINTED_MS, app, lambda: window.start_engine(ready))
     try:
         return app.exec()
     finally:
@@ -122,45 +127,3 @@ def _to_log_and(
         tell(applog.record_fault(error))
 
     return hook
-
-
-def _picture(ratio: float) -> QPixmap:
-    """The splash: the name, what it is, that the engine is being started."""
-    width, height = 460, 240
-    pixmap = QPixmap(round(width * ratio), round(height * ratio))
-    pixmap.setDevicePixelRatio(ratio)
-    now = theme.colors()
-    pixmap.fill(QColor(now.surface))
-    painter = QPainter(pixmap)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setPen(Qt.PenStyle.NoPen)
-    blobs = ((340, 60, 84, now.accent), (392, 108, 58, now.good), (330, 128, 46, now.warning))
-    for x, y, side, color in blobs:
-        tint = QColor(color)
-        tint.setAlphaF(0.55)
-        painter.setBrush(tint)
-        painter.drawEllipse(QRectF(x - side / 2, y - side / 2, side, side))
-    painter.setPen(QColor(now.text))
-    font = QFont(painter.font())
-    font.setPointSizeF(24)
-    font.setBold(True)
-    painter.setFont(font)
-    painter.drawText(QRect(32, 70, 300, 44), Qt.AlignmentFlag.AlignLeft, "Maskwright")
-    font.setPointSizeF(10.5)
-    font.setBold(False)
-    painter.setFont(font)
-    painter.setPen(QColor(now.muted))
-    left = Qt.AlignmentFlag.AlignLeft
-    painter.drawText(
-        QRect(34, 120, 260, 24), left, QApplication.translate("Splash", "Propose, correct, learn.")
-    )
-    painter.drawText(
-        QRect(34, 196, 380, 24),
-        left,
-        QApplication.translate("Splash", "Version {}  ·  starting the engine…").format(__version__),
-    )
-    painter.setPen(QColor(now.line))
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.drawRect(QRectF(0.5, 0.5, width - 1, height - 1))
-    painter.end()
-    return pixmap

@@ -11,7 +11,7 @@ import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QMessageBox, QSplashScreen
+from PySide6.QtWidgets import QApplication, QMessageBox
 
 import main
 from engine.document.records import Instance, Provenance, ReviewState
@@ -22,6 +22,7 @@ from gui.dialogs.palette import Palette
 from gui.dialogs.shortcuts import ShortcutPage
 from gui.main_window import MainWindow
 from gui.saving import Kept
+from gui.splash import Splash
 from tests.gui import conftest
 from tests.gui.making import folder_of, picture, stored
 
@@ -106,7 +107,7 @@ def at_the_window(application: QApplication, wait: Wait) -> Callable[..., int]:
                 return
             (window,) = windows
             try:
-                splashes = [one for one in application.topLevelWidgets() if isinstance(one, QSplashScreen)]
+                splashes = [one for one in application.topLevelWidgets() if isinstance(one, Splash)]
                 wait(lambda: all(one.isHidden() for one in splashes), 120)
                 steps(Person(window, wait))
             except BaseException as error:  # noqa: BLE001 - raised again below, outside Qt's loop
