@@ -1,4 +1,4 @@
-"""Picture files as RGB arrays, the way a viewer shows them.
+"""Picture files and frames of videos as RGB arrays, the way a viewer shows them.
 
 Knows which format a file is in (by its content, whatever its suffix says), the cap on pixels, and EXIF
 orientation; the format modules know the rest. Picture files are only ever read.
@@ -17,9 +17,11 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from engine.media import jpeg, png, simple, tiff
+from engine.media import jpeg, png, simple, tiff, video
 from engine.media.files import media_error, open_for_reading
 from engine.media.picture import Picture, Rgb, UnreadableError, cut_short
+from engine.media.scan import is_video_name
+from engine.media.video_index import no_frame
 
 #: Pictures of more pixels are refused unless the caller allows more: 300 million need about 1 GB to decode.
 MAX_PIXELS = 300_000_000
@@ -86,8 +88,14 @@ class ImageInfo:
 def probe(path: Path, frame: int = 0) -> ImageInfo:
     """Read the header of a picture, without decoding: milliseconds whatever its size.
 
-    ``frame`` counts from 0 (a TIFF page; other formats have one frame). Raises MediaError.
+    ``frame`` counts from 0 (a frame of a video, a TIFF page; other formats have one frame). A video is
+    demuxed once for it, which takes a second for some 200,000 frames. Raises MediaError.
     """
+    if is_video_name(path.name):
+        index = video.reader_of(path).index
+        if not 0 <= frame < index.count:
+            raise media_error(path, str(no_frame(index.count, frame)))
+        return ImageInfo(index.width, index.height, index.count, "video")
     with _opened(path, frame) as (kind, picture):
         width, height = _shown_size(picture)
         return ImageInfo(width, height, picture.frames, kind)
@@ -95,6 +103,9 @@ def probe(path: Path, frame: int = 0) -> ImageInfo:
 
 def frame_size(path: Path, frame: int = 0) -> tuple[int, int]:
     """Width and height of one frame as shown; `probe` without the count of frames. Raises MediaError."""
+    if is_video_name(path.name):
+        info = probe(path, frame)
+        return info.width, info.height
     with _opened(path, frame) as (_, picture):
         return _shown_size(picture)
 
@@ -102,18 +113,26 @@ def frame_size(path: Path, frame: int = 0) -> tuple[int, int]:
 def read_rgb(path: Path, frame: int = 0, *, max_pixels: int = MAX_PIXELS) -> Rgb:
     """Decode one frame to H x W x 3 uint8, RGB as a viewer shows it (see `engine.media.tone`), upright.
 
-    ``frame`` counts from 0 (a TIFF page; other formats have one frame). A picture of more than
-    ``max_pixels`` pixels is refused before anything is decoded. Raises MediaError, also for a file that
-    is cut short: half a picture is never returned.
+    ``frame`` counts from 0 (a frame of a video, a TIFF page; other formats have one frame). A picture of
+    more than ``max_pixels`` pixels is refused before anything is decoded. Raises MediaError, also for a
+    file that is cut short: half a picture is never returned.
     """
+    if is_video_name(path.name):
+        reader = video.reader_of(path)
+        if reader.index.width * reader.index.height > max_pixels:
+            raise media_error(path, str(_too_large(reader.index.width, reader.index.height, max_pixels)))
+        return reader.read(frame)
     with _opened(path, frame) as (_, picture):
-        pixels = picture.width * picture.height
-        if pixels > max_pixels:
-            raise UnreadableError(
-                f"it has {picture.width} x {picture.height} pixels, more than the {max_pixels:,} allowed; "
-                f"if there is memory for it, allow it with --max-megapixels {math.ceil(pixels / 1e6)}"
-            )
+        if picture.width * picture.height > max_pixels:
+            raise _too_large(picture.width, picture.height, max_pixels)
         return _upright(picture.decode(), picture.orientation)
+
+
+def _too_large(width: int, height: int, max_pixels: int) -> UnreadableError:
+    return UnreadableError(
+        f"it has {width} x {height} pixels, more than the {max_pixels:,} allowed; "
+        f"if there is memory for it, allow it with --max-megapixels {math.ceil(width * height / 1e6)}"
+    )
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Finds the pictures under a folder and tells files apart by content.
+"""Finds the pictures and videos under a folder and tells files apart by content.
 
 Knows names, sizes, times and hashes; never looks inside a picture.
 """
@@ -31,6 +31,26 @@ IMAGE_SUFFIXES = (
     ".gif",
 )
 
+#: Suffixes (lower case) that `scan_folder` takes for videos.
+VIDEO_SUFFIXES = (
+    ".mp4",
+    ".m4v",
+    ".mov",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".ts",
+    ".mts",
+    ".m2ts",
+    ".mpg",
+    ".mpeg",
+    ".wmv",
+    ".flv",
+    ".3gp",
+    ".ogv",
+)
+
+_SYNC, _PACKET = 0x47, 188  # ISO 13818-1: each packet of a transport stream begins with this byte
 _BLOCK = 1 << 20
 _NUMBER = re.compile(r"([0-9]+)")
 
@@ -53,6 +73,11 @@ def is_image_name(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
 
 
+def is_video_name(name: str) -> bool:
+    """Whether a file of this name (or path) is taken for a video, each of its frames for a picture."""
+    return name.lower().endswith(VIDEO_SUFFIXES) and not name.rpartition("/")[2].startswith(".")
+
+
 def natural_key(path: str) -> tuple[list[str | int], str]:
     """Sort key for relative paths as people count: ``img2`` before ``img10``, whatever the case."""
     # "/" becomes the lowest character, so that what is in "a" comes before "a b".
@@ -62,7 +87,7 @@ def natural_key(path: str) -> tuple[list[str | int], str]:
 
 
 def scan_folder(folder: Path) -> tuple[ScannedFile, ...]:
-    """Every picture under a folder, at any depth, in natural order.
+    """Every picture and video under a folder, at any depth, in natural order.
 
     Hidden files and folders (a leading dot, so also ``.maskwright``) are left out. Links to folders are
     followed, each real folder is listed once, and a link to a folder that holds the scanned one is not
@@ -105,7 +130,7 @@ def _walk(root: Path) -> Iterator[ScannedFile]:
                     if entry.name.startswith("."):
                         continue
                     path = f"{prefix}{entry.name}"
-                    if is_image_name(entry.name):
+                    if is_image_name(entry.name) or is_video_name(entry.name):
                         file = _stat_file(entry, path)
                         if file is not None:
                             yield file
@@ -125,6 +150,8 @@ def _stat_file(entry: os.DirEntry[str], path: str) -> ScannedFile | None:
         if not entry.is_file():
             return None
         status = entry.stat()
+        if path.lower().endswith(".ts") and not _is_transport_stream(entry):
+            return None
     except UnicodeEncodeError:
         _log.warning("left out %r: its name is not valid Unicode; rename it", path)
         return None
@@ -132,6 +159,13 @@ def _stat_file(entry: os.DirEntry[str], path: str) -> ScannedFile | None:
         _log.warning("left out %s: %s", path, reason_of(e))
         return None
     return ScannedFile(path, status.st_size, status.st_mtime_ns)
+
+
+def _is_transport_stream(entry: os.DirEntry[str]) -> bool:
+    """Whether a ``.ts`` file is a video: TypeScript has the same suffix."""
+    with Path(entry.path).open("rb") as file:
+        head = file.read(_PACKET + 1)
+    return len(head) > _PACKET and head[0] == head[_PACKET] == _SYNC
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
