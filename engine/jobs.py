@@ -21,6 +21,7 @@ from engine.document.records import MediaItem, ReviewState, new_id
 from engine.errors import MaskwrightError
 from engine.media.image import probe, read_rgb
 from engine.media.prefetch import decode_ahead
+from engine.media.scan import is_video_name
 from engine.messages import (
     ImageFailed,
     ImageLabelled,
@@ -137,6 +138,7 @@ def _label_project(order: OrderId, request: LabelFolder, model: ReadyModel, proj
         )
     project.refresh()
     _add_pages(project)
+    _add_frames(project, request)
     items = _wanted(project.media(), request)
     todo, up_to_date, reviewed = _missing(project, items, request, model)
     tally = _Tally(order, len(todo), time.monotonic())
@@ -177,15 +179,31 @@ def _add_pages(project: Project) -> None:
         except MaskwrightError:
             continue  # decoding will say why
         if info.frames > 1:
-            project.add_frames(item.path, info.frames)
+            project.add_frames(item.path, range(info.frames))
+
+
+def _add_frames(project: Project, request: LabelFolder) -> None:
+    """Make images of every n-th frame of the videos asked for."""
+    for item in project.media() if request.every else ():
+        wanted = not request.only or item.path in request.only
+        if not wanted or item.frame or item.missing or not is_video_name(item.path):
+            continue
+        try:
+            frames = probe(project.path_of(item)).frames
+        except MaskwrightError:
+            continue  # decoding will say why
+        project.add_frames(item.path, range(0, frames, request.every))
 
 
 def _wanted(media: Sequence[MediaItem], request: LabelFolder) -> list[MediaItem]:
-    present = [item for item in media if not item.missing]
-    if not request.only:
-        return present
     wanted = set(request.only)
-    return [item for item in present if item.path in wanted]
+    return [
+        item
+        for item in media
+        if not item.missing
+        and (not wanted or item.path in wanted)
+        and not (request.every and is_video_name(item.path) and item.frame % request.every)
+    ]
 
 
 def _missing(

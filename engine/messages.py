@@ -55,7 +55,8 @@ class LabelFolder:
     """Propose instances for a folder's images and store them in its project.
 
     only: paths relative to the folder, all images when empty. classes: names to store, all when None.
-    limit: at most so many images in this run. again: also those that are up to date.
+    limit: at most so many images in this run. again: also those that are up to date. every: of a video each
+    n-th frame; 0 for those that the project has as images already.
     """
 
     folder: Path
@@ -65,6 +66,7 @@ class LabelFolder:
     limit: int | None = None
     again: bool = False
     max_pixels: int = MAX_PIXELS
+    every: int = 0
 
 
 Request: TypeAlias = PredictImage | LabelFolder

@@ -18,13 +18,12 @@ from engine.document.document import Edit
 from engine.document.records import ClassDef, ImageState, MediaItem, ReviewState
 from engine.errors import ProjectError
 from engine.media.image import probe
-from engine.media.scan import natural_key
 from engine.project import Project
 from engine.project.journal import Past
-from engine.project.location import DATABASE_NAME, PROJECT_DIR
 from engine.project.media_index import ScanReport
 from gui.background import Background
 from gui.editor import Editor, Shown
+from gui.opening import Found, home_of, inside_of, is_same, open_project, read_project, sorted_items
 from gui.pictures import Pictures
 from gui.saving import Kept, Saving
 
@@ -32,20 +31,6 @@ AHEAD = (1, 2, -1)
 """Which neighbours of the shown image are decoded before anybody asks."""
 
 _TOO_MUCH_AHEAD = 50_000_000  # pixels: a picture larger than this is decoded when it is asked for
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Found:
-    """What opening a folder gave. media: as people count; worked out on the thread, for 100,000 images."""
-
-    project: Project
-    media: tuple[MediaItem, ...]
-    items: dict[int, MediaItem]
-    order: tuple[int, ...]
-    places: dict[int, int]
-    states: dict[int, ImageState]
-    classes: tuple[ClassDef, ...]
-    is_known: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +74,7 @@ class Desk(QObject):
         self.background = Background(3, "desk")
         self.saving = Saving(editor, self.background)
         self._items: dict[int, MediaItem] = {}
+        self._listed: set[int] = set()  # the ids of `media`
         self._places: dict[int, int] = {}
         self._opening = 0  # generations: what an older request brings is dropped
         self._showing = 0
@@ -134,11 +120,11 @@ class Desk(QObject):
             self.failed.emit(self.unsaved_problem)
             return False
         folder, file = home_of(paths[0].absolute())
-        inside = _inside(folder, paths)
+        inside = inside_of(folder, paths)
         files = frozenset(name for name, is_file in inside if is_file and len(paths) > 1)
         if len(inside) < len(paths):
             self.noticed.emit(self.tr("Only what lies in {} is opened.").format(folder))
-        if self.project is not None and _same(folder, self.project.folder):
+        if self.project is not None and is_same(folder, self.project.folder):
             self.list_only(files)
             self.refresh(show=file)
             return True
@@ -146,9 +132,9 @@ class Desk(QObject):
         self._is_opening = True
         asked = self._opening
         self.opening.emit(folder)
-        closing = tuple(event for project, event in self._closing.items() if _same(folder, project.folder))
+        closing = tuple(event for project, event in self._closing.items() if is_same(folder, project.folder))
         self.background.run(
-            lambda: _open(folder, closing),
+            lambda: open_project(folder, closing),
             lambda found: self._opened(asked, found, file, files),
             lambda sentence: self._not_opened(asked, sentence),
         )
@@ -160,12 +146,12 @@ class Desk(QObject):
         if project is None:
             return
 
-        def look() -> _Found:
+        def look() -> Found:
             if not project.read_only:
                 project.refresh()
-            return _read(project)
+            return read_project(project)
 
-        def seen(found: _Found) -> None:
+        def seen(found: Found) -> None:
             if self.project is project:
                 self._take_refreshed(found)
                 if show is not None:
@@ -179,16 +165,16 @@ class Desk(QObject):
         if project is None or project.read_only:
             return
 
-        def look() -> _Found | None:
-            return None if project.refresh() == ScanReport() else _read(project)
+        def look() -> Found | None:
+            return None if project.refresh() == ScanReport() else read_project(project)
 
-        def seen(found: _Found | None) -> None:
+        def seen(found: Found | None) -> None:
             if found is not None and self.project is project:
                 self._take_refreshed(found)
 
         self.background.run(look, seen, self.failed.emit)
 
-    def _take_refreshed(self, found: _Found) -> None:
+    def _take_refreshed(self, found: Found) -> None:
         before = self.current
         self.pictures.forget()
         self._take_media(found)
@@ -200,7 +186,7 @@ class Desk(QObject):
     def lend(self, folder: Path) -> AbstractContextManager[Project]:
         """The folder's project for the engine's worker: the open one, which stays open; any thread."""
         project = self.project
-        if project is not None and _same(folder, project.folder):
+        if project is not None and is_same(folder, project.folder):
             return nullcontext(project)
         return Project.open(folder)
 
@@ -222,7 +208,7 @@ class Desk(QObject):
         self.background.close()
         self.project_changed.emit()
 
-    def _opened(self, asked: int, found: _Found, file: str | None, files: frozenset[str]) -> None:
+    def _opened(self, asked: int, found: Found, file: str | None, files: frozenset[str]) -> None:
         if asked != self._opening:
             found.project.close()
             return
@@ -258,7 +244,7 @@ class Desk(QObject):
         self.project, self.current, self.problem = None, None, ""
         self._showing += 1
         self.media, self.order, self.selected, self.files = (), (), (), frozenset()
-        self.states, self._items, self._places = {}, {}, {}
+        self.states, self._items, self._places, self._listed = {}, {}, {}, set()
         self.media_changed.emit()
         self.editor.show(None)
         self._set_other_content(False)
@@ -343,15 +329,38 @@ class Desk(QObject):
 
         self.background.run(project.classes, read, self.failed.emit)
 
-    def _take_media(self, found: _Found) -> None:
+    def _take_media(self, found: Found) -> None:
         self.media, self._items, self.states = found.media, found.items, found.states
-        self.order, self._places = found.order, found.places
+        self.order, self._places, self._listed = found.order, found.places, set(found.order)
         self.selected = tuple(media_id for media_id in self.selected if media_id in self._items)
         if self.current is not None:
             self.current = self._items.get(self.current.id)
         self.media_changed.emit()
 
+    def knows(self, media_id: int) -> bool:
+        """Whether this is an image of the project, as far as the desk has read it."""
+        return media_id in self._items
+
+    def reread(self) -> None:
+        """Read the list anew: the engine has made images of frames."""
+        project = self.project
+        if project is not None:
+            self.background.run(lambda: read_project(project), self._take_frames, self.failed.emit)
+
     # The image
+
+    def show_item(self, item: MediaItem) -> None:
+        """Show an image that the list may not hold: a frame of a video that nobody has labelled yet."""
+        self._items.setdefault(item.id, item)
+        self.show(item.id)
+
+    def rest(self) -> None:
+        """Nothing is edited for a while, since a video plays: finish and save what is under way."""
+        self._showing += 1
+        self._keep_unfinished()
+        self.saving.flush_put_off()
+        self.editor.show(None)
+        self.saving.set_past(Past())
 
     def show(self, media_id: int) -> None:
         """Show an image as soon as it is decoded; until then the old one stays and can be edited."""
@@ -372,11 +381,23 @@ class Desk(QObject):
     def step(self, by: int) -> bool:
         """Show the image that many places on in the list; False at its end."""
         place = self._places.get(self.current.id) if self.current else None
+        if place is None and self.current is not None:
+            before = self._place_before(self.current)
+            place = None if before is None else before + (by < 0)
         to = (0 if by > 0 else len(self.order) - 1) if place is None else place + by
         if not 0 <= to < len(self.order):
             return False
         self.show(self.order[to])
         return True
+
+    def _place_before(self, item: MediaItem) -> int | None:
+        """Where the list has the last frame of the same file that comes before this one."""
+        earlier = [
+            (other.frame, place)
+            for media_id, place in self._places.items()
+            if (other := self._items[media_id]).path == item.path and other.frame < item.frame
+        ]
+        return max(earlier)[1] if earlier else None
 
     def step_to_look_at(self, by: int) -> bool:
         """Show the next (1) or previous (-1) image that is neither reviewed nor put off, going round."""
@@ -446,11 +467,11 @@ class Desk(QObject):
         if first_look and item.frame == 0 and item.path.lower().endswith((".tif", ".tiff")):
             frames = probe(project.path_of(item)).frames
             if frames > 1:
-                project.add_frames(item.path, frames)
-                found = _read(project)
+                project.add_frames(item.path, range(frames))
+                found = read_project(project)
                 self.background.call(lambda: self._take_frames(found))
 
-    def _take_frames(self, found: _Found) -> None:
+    def _take_frames(self, found: Found) -> None:
         if found.project is self.project:
             self._take_media(found)
 
@@ -533,7 +554,15 @@ class Desk(QObject):
         shown = self.editor.shown
         if shown is not None:
             self.states[shown.item.id] = shown.document.state
+            if shown.item.id not in self._listed:
+                self._list(shown.item)
             self.item_changed.emit(shown.item.id)
+
+    def _list(self, item: MediaItem) -> None:
+        """A frame has something on record now: it belongs into the list."""
+        self.media = sorted_items((*self.media, item))
+        self._listed.add(item.id)
+        self.media_changed.emit()
 
     @Slot()
     def _pass_problem_on(self) -> None:
@@ -543,55 +572,3 @@ class Desk(QObject):
         self._told_problem = state.problem
 
     _told_problem = ""
-
-
-def home_of(path: Path) -> tuple[Path, str | None]:
-    """The folder to open for a path, and the image in it to show, as the project names it.
-
-    A file belongs to the nearest folder above it that holds a project, else to its own folder.
-    """
-    if not path.is_file():
-        return path, None
-    above = path.resolve()
-    home = next((p for p in above.parents if (p / PROJECT_DIR / DATABASE_NAME).is_file()), above.parent)
-    return home, above.relative_to(home).as_posix()
-
-
-def _inside(folder: Path, paths: Iterable[Path]) -> list[tuple[str, bool]]:
-    """The paths that lie in the folder, as its project names them, and whether each is a file."""
-    home, found = folder.resolve(), []
-    for path in paths:
-        with suppress(ValueError):
-            found.append((path.resolve().relative_to(home).as_posix(), path.is_file()))
-    return found
-
-
-def _same(one: Path, other: Path) -> bool:
-    try:
-        return one.resolve() == other.resolve()
-    except OSError:
-        return False
-
-
-def _open(folder: Path, closing: Sequence[threading.Event]) -> _Found:
-    for closed in closing:  # or the folder would be found in use by ourselves
-        closed.wait()
-    project = Project.open(folder)
-    try:
-        found = _read(project)
-        if found.media:  # a known one is looked through when it is on the screen
-            return replace(found, is_known=True)
-        if not project.read_only:
-            project.refresh()
-        return _read(project)
-    except BaseException:
-        project.close()
-        raise
-
-
-def _read(project: Project) -> _Found:
-    media = tuple(sorted(project.media(), key=lambda item: (natural_key(item.path), item.frame)))
-    order = tuple(item.id for item in media)
-    places = {media_id: place for place, media_id in enumerate(order)}
-    items = dict(zip(order, media, strict=True))
-    return _Found(project, media, items, order, places, project.image_states(), project.classes())

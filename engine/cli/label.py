@@ -28,6 +28,18 @@ DEFAULT_THRESHOLD = 0.5
 @click.option(
     "--overlays", type=click.Path(path_type=Path, file_okay=False), help="Write pictures with the masks."
 )
+@click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Of a video, label each N-th frame.",
+)
+@click.option(
+    "--out-video",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the labelled frames of one video with their masks as a video.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Label at most N pictures in this run.")
 @click.option("--again", is_flag=True, help="Also those whose proposals are up to date.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
@@ -45,6 +57,8 @@ def label(
     classes: str | None,
     out: Path | None,
     overlays: Path | None,
+    every: int,
+    out_video: Path | None,
     limit: int | None,
     again: bool,
     device: str,
@@ -53,12 +67,12 @@ def label(
     max_megapixels: float | None,
     as_json: bool,
 ) -> int:
-    """Propose instances for every picture of a folder, or for single files.
+    """Propose instances for every picture of a folder, or for single files; frames of videos are pictures.
 
     Proposals go into the folder's project. What a person reviewed is left alone, and a second run
     does only what is missing. Ctrl+C stops after the picture at hand; the next run goes on there.
     """
-    from engine.cli import labelling
+    from engine.cli import labelling, overlay_video
     from engine.media.image import MAX_PIXELS
     from engine.messages import LabelFolder, ModelChoice
     from engine.predict.settings import PredictSettings
@@ -69,6 +83,8 @@ def label(
         min_size=side,
         max_size=None if side is None else 2 * side,
     )
+    if out_video is not None:
+        overlay_video.check_target(targets, out_video)
     wanted = None if classes is None else tuple(name.strip() for name in classes.split(",") if name.strip())
     labelling.check_model(model, wanted)
     choice = ModelChoice(model, settings, device)
@@ -78,12 +94,14 @@ def label(
         left = None if limit is None else limit - report.labelled
         if left == 0:
             break
-        request = LabelFolder(folder, choice, only, wanted, left, again, max_pixels)
+        request = LabelFolder(folder, choice, only, wanted, left, again, max_pixels, every)
         labelling.run(request, report)
         if report.canceled:
             break
     if not report.canceled and (out or overlays):
         labelling.write_results(report, threshold, wanted, out, overlays)
+    if not report.canceled and out_video and report.requests:
+        overlay_video.write_overlay_video(report.requests[0], threshold, wanted, out_video)
     if as_json:
         click.echo(json.dumps(report.figures(), indent=1))
     labelling.conclude(report)

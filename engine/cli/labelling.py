@@ -19,6 +19,7 @@ from engine.errors import DataError, MaskwrightError, ModelError
 from engine.formats.coco import write_coco
 from engine.formats.labelled import LabelledImage, LabelledSet
 from engine.media.image import read_rgb
+from engine.media.scan import is_video_name
 from engine.messages import (
     Canceled,
     Failed,
@@ -211,6 +212,8 @@ def _collect_project(
             classes.setdefault(cls.name, cls)
     for item in project.media():
         known = item.width and not item.missing and (not request.only or item.path in request.only)
+        if request.every and item.frame % request.every and is_video_name(item.path):
+            continue
         if not known or project.review_state(item.id) is ReviewState.UNLABELLED:
             continue
         document = project.load(item.id)
@@ -243,7 +246,7 @@ def _overlay_names(requests: Sequence[LabelFolder], result: LabelledSet) -> Iter
     for image in result.images:
         folder = next(f for f in folders if image.path.is_relative_to(f))
         inside = image.path.relative_to(folder if len(folders) == 1 else folder.parent)
-        page = f".{image.frame}" if image.frame else ""
+        page = f".{image.frame:06d}" if is_video_name(inside.name) else f".{image.frame}" * (image.frame > 0)
         yield inside.with_name(f"{inside.name}{page}.jpg")
 
 

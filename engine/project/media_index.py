@@ -115,8 +115,8 @@ def set_size(connection: sqlite3.Connection, media_id: int, width: int, height: 
     connection.execute("UPDATE media SET width = ?, height = ? WHERE id = ?", (width, height, media_id))
 
 
-def add_frames(connection: sqlite3.Connection, path: str, count: int) -> None:
-    """Give the file at `path` rows for frames 0 to count - 1; those that are there stay as they are."""
+def add_frames(connection: sqlite3.Connection, path: str, frames: Iterable[int]) -> None:
+    """Give the file at `path` rows for these frames; those that are there stay as they are."""
     row = connection.execute(
         "SELECT size, mtime_ns, content_hash FROM media WHERE path = ? AND missing = 0 ORDER BY frame",
         (path,),
@@ -125,8 +125,24 @@ def add_frames(connection: sqlite3.Connection, path: str, count: int) -> None:
         raise ProjectError(f"The project knows no file {path}: refresh it first.")
     connection.executemany(
         "INSERT OR IGNORE INTO media (path, frame, size, mtime_ns, content_hash) VALUES (?, ?, ?, ?, ?)",
-        ((path, frame, *row) for frame in range(count)),
+        ((path, frame, *row) for frame in frames),
     )
+
+
+def frame_item(connection: sqlite3.Connection, path: str, frame: int) -> MediaItem | None:
+    """The item of one frame of the file at `path`; None where it has no row."""
+    row = connection.execute(
+        """SELECT id, path, frame, width, height, content_hash FROM media
+        WHERE path = ? AND frame = ? AND missing = 0""",
+        (path, frame),
+    ).fetchone()
+    return None if row is None else MediaItem(*row)
+
+
+def blank_frames(connection: sqlite3.Connection) -> frozenset[int]:
+    """The ids of frames, beyond the first of their file, of which nothing is recorded."""
+    rows = connection.execute(f"SELECT id FROM media WHERE frame > 0 AND NOT ({_HAS_RECORDS})")
+    return frozenset(row[0] for row in rows)
 
 
 def check_known(connection: sqlite3.Connection, media_id: int) -> None:

@@ -144,9 +144,30 @@ class Project:
         """Record an image's size as shown, in pixels."""
         self._write(lambda connection: media_index.set_size(connection, media_id, width, height))
 
-    def add_frames(self, path: str, count: int) -> None:
-        """Record that the file at `path` holds `count` frames: each becomes an item."""
-        self._write(lambda connection: media_index.add_frames(connection, path, count))
+    def add_frames(self, path: str, frames: Iterable[int]) -> None:
+        """Make items of these frames of the file at `path`; those that are items already stay as they are.
+
+        The pages of a picture file all become items. Of a video only frames that are looked at or
+        labelled do: an hour of it has 100,000.
+        """
+        self._write(lambda connection: media_index.add_frames(connection, path, frames))
+
+    def frame_item(self, path: str, frame: int) -> MediaItem:
+        """The item of one frame of the file at `path`, made where there is none."""
+        with self._reading() as connection:
+            found = media_index.frame_item(connection, path, frame)
+        if found is None:
+            self.add_frames(path, (frame,))
+            with self._reading() as connection:
+                found = media_index.frame_item(connection, path, frame)
+        if found is None:
+            raise ProjectError(f"The project knows no file {path}: refresh it first.")
+        return found
+
+    def blank_frames(self) -> frozenset[int]:
+        """The ids of frames, beyond the first of their file, of which nothing is recorded."""
+        with self._reading() as connection:
+            return media_index.blank_frames(connection)
 
     # Classes
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from engine.media.scan import IMAGE_SUFFIXES
+from engine.media.scan import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from gui.commands.registry import Context, command, translated
 from gui.dialogs.unsaved import may_leave
 from gui.samples import sample_project
@@ -35,9 +35,9 @@ def ask_files(parent: QWidget, context: Context) -> tuple[Sequence[Path]] | None
     if not may_leave(parent, context.desk):
         return None
     start = str(context.desk.folder) if context.desk.folder else ""
-    kinds = " ".join(f"*{suffix}" for suffix in IMAGE_SUFFIXES)
+    kinds = " ".join(f"*{suffix}" for suffix in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))
     chosen, _ = QFileDialog.getOpenFileNames(
-        parent, translated("Open pictures"), start, f"{translated('Pictures')} ({kinds})"
+        parent, translated("Open pictures"), start, f"{translated('Pictures and videos')} ({kinds})"
     )
     return ([Path(one) for one in chosen],) if chosen else None
 

@@ -17,6 +17,7 @@ from PySide6.QtGui import QColor, QPainter, QPainterPath
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from engine.document.records import ImageState, MediaItem, ReviewState
+from engine.media.scan import is_video_name
 from engine.project.facts import EMPTY
 from gui import theme
 from gui.desk import Desk
@@ -180,7 +181,9 @@ class MediaDelegate(QStyledItemDelegate):
     def _paint_text(self, painter: QPainter, room: QRect, row: int, item: MediaItem) -> None:
         now, state = theme.colors(), self._model.state(row)
         folder, _, name = item.path.rpartition("/")
-        if item.frame:
+        if is_video_name(item.path):
+            name = self._model.tr("{}, frame {:,}").format(name, item.frame)
+        elif item.frame:
             name = self._model.tr("{}, page {}").format(name, item.frame + 1)
         half = room.height() // 2
         top = QRect(room.left(), room.top(), room.width(), half)

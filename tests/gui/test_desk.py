@@ -12,8 +12,9 @@ from PySide6.QtWidgets import QApplication
 from engine.document.records import ClassDef, Instance, ReviewState
 from engine.project import Project
 from engine.project.media_index import ScanReport
-from gui.desk import Desk, home_of
+from gui.desk import Desk
 from gui.editor import Editor
+from gui.opening import home_of
 from gui.saving import Kept
 from gui.tools.tool import Pointer
 from tests.gui.making import drawn, folder_of, picture, proposal, stored

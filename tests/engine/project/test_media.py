@@ -239,8 +239,8 @@ def test_that_equal_contents_and_equal_stems_are_items_of_their_own(project: Pro
 
 
 def test_that_every_frame_of_a_file_moves_with_it(project: Project, folder: Path) -> None:
-    project.add_frames("a.png", 3)
-    project.add_frames("a.png", 3)
+    project.add_frames("a.png", range(3))
+    project.add_frames("a.png", range(3))
     frames = [item for item in project.media() if item.path == "a.png"]
     assert [item.frame for item in frames] == [0, 1, 2]
     project.save(frames[2].id, adding(drawn(project.ensure_class("cell").id)), name="Draw").result()
@@ -255,7 +255,7 @@ def test_that_every_frame_of_a_file_moves_with_it(project: Project, folder: Path
 
 def test_that_frames_of_an_unknown_file_are_refused(project: Project) -> None:
     with pytest.raises(ProjectError, match=r"nothing\.tif"):
-        project.add_frames("nothing.tif", 2)
+        project.add_frames("nothing.tif", range(2))
 
 
 def test_that_hashing_notices_a_file_that_changed_since_the_scan(project: Project, folder: Path) -> None:
@@ -330,3 +330,19 @@ def _move(folder: Path, kind: str, name: str, other: str | bytes) -> None:
 def _check_shown(project: Project, item: MediaItem, labelled: str, *, flagged: bool) -> None:
     if not item.missing and not flagged:
         assert content_hash(project.path_of(item)) == labelled
+
+
+def test_that_only_frames_with_something_on_record_are_worth_listing(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"frames")
+    with Project.open(tmp_path) as project:
+        project.refresh()
+        (first,) = project.media()
+        later = project.frame_item("clip.mp4", 99_999)
+        assert (later.path, later.frame) == ("clip.mp4", 99_999)
+        assert project.frame_item("clip.mp4", 99_999) == later
+        assert project.frame_item("clip.mp4", 0) == first
+        assert project.blank_frames() == {later.id}
+        project.save(later.id, adding(drawn(project.ensure_class("cell").id)), name="Draw").result()
+        assert project.blank_frames() == frozenset()
+        with pytest.raises(ProjectError, match=r"knows no file other\.mp4"):
+            project.frame_item("other.mp4", 1)
