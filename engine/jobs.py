@@ -32,7 +32,7 @@ from engine.messages import (
     Predicted,
     PredictImage,
     Progress,
-    Request,
+    WorkRequest,
 )
 from engine.models.store import default_store
 from engine.models.version import load_network
@@ -72,7 +72,7 @@ class Jobs:
         self._choice: ModelChoice | None = None
         self._ready: ReadyModel | None = None
 
-    def start(self, order: OrderId, request: Request) -> Job:
+    def start(self, order: OrderId, request: WorkRequest) -> Job:
         """The generator that carries out `request`."""
         match request:
             case PredictImage():

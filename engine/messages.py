@@ -15,6 +15,67 @@ from typing import TypeAlias
 from engine.media.image import MAX_PIXELS
 from engine.predict.settings import PredictSettings
 from engine.prediction import Prediction
+from engine.train.events import (
+    EndedEarly,
+    Fetching,
+    Judged,
+    Measured,
+    Measuring,
+    Noted,
+    Paused,
+    Picture,
+    Pictured,
+    Resumed,
+    Saved,
+    Started,
+    Stepped,
+)
+from engine.train.verdict import Accept, Decision, Differing, ModelFigures, Verdict
+from engine.tuning.description import TuneDescription
+
+__all__ = [
+    "Accept",
+    "Canceled",
+    "Decision",
+    "Described",
+    "Differing",
+    "EndedEarly",
+    "Ending",
+    "Event",
+    "Failed",
+    "Fetching",
+    "FineTune",
+    "Finished",
+    "ImageFailed",
+    "ImageLabelled",
+    "Judged",
+    "LabelFolder",
+    "Measured",
+    "Measuring",
+    "ModelChoice",
+    "ModelFigures",
+    "ModelReady",
+    "Noted",
+    "OrderId",
+    "Paused",
+    "Picture",
+    "Pictured",
+    "PredictImage",
+    "Predicted",
+    "Preparing",
+    "Priority",
+    "Progress",
+    "Request",
+    "Resumed",
+    "Saved",
+    "Started",
+    "Stepped",
+    "TuneDescription",
+    "Tuning",
+    "TuningNews",
+    "Verdict",
+    "WorkRequest",
+]  # fmt: skip
 
 OrderId: TypeAlias = int
 
@@ -69,7 +130,42 @@ class LabelFolder:
     every: int = 0
 
 
-Request: TypeAlias = PredictImage | LabelFolder
+@dataclass(frozen=True, slots=True)
+class FineTune:
+    """Learn from a project's reviewed images in a process of its own, and judge what came of it.
+
+    What is None is chosen from data and machine. base: a model to start from; None: the one that the one
+    in use came from, so that nothing drifts. continue_active: start from the one in use itself. against:
+    the one in use, which the new one must beat; None: the project's active one. classes: names to learn.
+    held_out: share of newly reviewed images to measure on; those that have been assigned stay. accept:
+    when the new version becomes the active one. frozen_stages: of the body. name, notes: of the new
+    version. resume: go on with the run that was stopped; what was given for it counts again. window:
+    leave a core to the window.
+    """
+
+    folder: Path
+    base: str | None = None
+    continue_active: bool = False
+    against: str | None = None
+    iterations: int | None = None
+    minutes: float | None = None
+    side: int | None = None
+    classes: tuple[str, ...] | None = None
+    held_out: float = 0.2
+    frozen_stages: int | None = None
+    seed: int = 0
+    accept: Accept = Accept.BETTER
+    device: str = "auto"
+    name: str | None = None
+    notes: str = ""
+    resume: bool = False
+    window: bool = True
+
+
+WorkRequest: TypeAlias = PredictImage | LabelFolder
+"""What the worker that owns the model does."""
+
+Request: TypeAlias = WorkRequest | FineTune
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +218,47 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Preparing:
+    """Newly reviewed images are looked at and assigned to learning or measuring: so many of so many."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a fine-tuning is about to learn from."""
+
+    description: TuneDescription
+
+
+TuningNews: TypeAlias = (
+    Preparing
+    | Described
+    | Noted
+    | Fetching
+    | Started
+    | Stepped
+    | Paused
+    | Resumed
+    | Measured
+    | Pictured
+    | Measuring
+    | Saved
+    | EndedEarly
+    | Judged
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Something new of a fine-tuning. Its ending is one of the three below, as for every order."""
+
+    order: OrderId
+    news: TuningNews
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The order ended as asked. summary: figures by name, for a person or a script."""
 
@@ -145,4 +282,4 @@ class Canceled:
 
 
 Ending: TypeAlias = Finished | Failed | Canceled
-Event: TypeAlias = ModelReady | Predicted | ImageLabelled | ImageFailed | Progress | Ending
+Event: TypeAlias = ModelReady | Predicted | ImageLabelled | ImageFailed | Progress | Tuning | Ending

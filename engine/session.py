@@ -12,12 +12,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
-from engine.messages import Canceled, Event, Failed, Finished, OrderId, Priority, Request
+from engine.messages import Canceled, Event, Failed, FineTune, Finished, OrderId, Priority, Request
 from engine.project import Project
 
 
 class Session:
-    """A running engine. `listener` gets every event on the worker thread and must return at once.
+    """A running engine. `listener` gets every event, those of a fine-tuning on another thread than those of
+    the worker, and must return at once.
 
     window: leave one core to whoever draws a window. open_project: gives the worker the project of a
     folder, to be left as a context when a job ends; a window lends the one it has open.
@@ -31,25 +32,40 @@ class Session:
         open_project: Callable[[Path], AbstractContextManager[Project]] = Project.open,
     ) -> None:
         from engine.jobs import Jobs
+        from engine.tuning.tuner import Tuner
         from engine.worker import Worker
 
         self._orders = itertools.count(1)
         self._worker = Worker(Jobs(window=window, open_project=open_project).start, listener)
         self._worker.start()
+        self._tuner = Tuner(listener, open_project)
 
     def submit(self, request: Request, priority: Priority = Priority.BATCH) -> OrderId:
         """Queue a request. Exactly one of Finished, Failed and Canceled will carry the returned id."""
         order = next(self._orders)
-        self._worker.submit(order, request, priority)
+        if isinstance(request, FineTune):
+            self._tuner.submit(order, request)
+        else:
+            self._worker.submit(order, request, priority)
         return order
 
     def cancel(self, order: OrderId) -> None:
         """Ask an order to end at its next step; its Canceled (or an earlier ending) follows."""
         self._worker.cancel(order)
+        self._tuner.cancel(order)
+
+    def pause(self, order: OrderId) -> None:
+        """Have a fine-tuning hold after its step; other orders are left alone."""
+        self._tuner.pause(order)
+
+    def go_on(self, order: OrderId) -> None:
+        """End the pause of a fine-tuning."""
+        self._tuner.go_on(order)
 
     def close(self, timeout: float | None = None) -> None:
-        """Cancel everything and wait for the worker to end."""
+        """Cancel everything and wait for the worker to end; a fine-tuning leaves a restart file."""
         self._worker.close()
+        self._tuner.close(timeout)
         self._worker.join(timeout)
 
     def __enter__(self) -> Session:

@@ -14,20 +14,20 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from engine.errors import MaskwrightError
-from engine.messages import Canceled, Ending, Event, Failed, Finished, OrderId, Request
+from engine.messages import Canceled, Ending, Event, Failed, Finished, OrderId, WorkRequest
 
 log = logging.getLogger(__name__)
 
 Summary: TypeAlias = Mapping[str, int | float | str]
 Job: TypeAlias = Generator[Event, None, Summary]
-StartJob: TypeAlias = Callable[[OrderId, Request], Job]
+StartJob: TypeAlias = Callable[[OrderId, WorkRequest], Job]
 
 
 @dataclass(order=True, slots=True)
 class _Order:
     priority: int
     id: OrderId
-    request: Request = field(compare=False)
+    request: WorkRequest = field(compare=False)
     job: Job | None = field(default=None, compare=False)
     canceled: bool = field(default=False, compare=False)
 
@@ -44,7 +44,7 @@ class Worker(threading.Thread):
         self._running: list[_Order] = []  # innermost last: each pre-empted the one before it
         self._closing = False
 
-    def submit(self, order: OrderId, request: Request, priority: int) -> None:
+    def submit(self, order: OrderId, request: WorkRequest, priority: int) -> None:
         """Queue a request; any thread."""
         with self._wake:
             if self._closing:

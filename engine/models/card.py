@@ -164,6 +164,21 @@ def _settled_card(weights: Path) -> ModelCard:
     return read_card(current)
 
 
+def write_card(version: ModelVersion, card: ModelCard) -> ModelVersion:
+    """Replace a version's card, whole or not at all; weights and their hash stay. Raises ModelError."""
+    card = dataclasses.replace(card, sha256=version.card.sha256)
+    path = version.card_path
+    try:
+        text = json.dumps(card_to_json(card), indent=2, ensure_ascii=False, allow_nan=False)
+        pending(path).write_text(text + "\n", encoding="utf-8")
+        pending(path).replace(path)
+    except ValueError as e:
+        raise ModelError(f"The card of model {card.name} holds a value that JSON has no form for.") from e
+    except OSError as e:
+        raise ModelError(f"Model card {path} cannot be written: {e.strerror or e}.") from e
+    return ModelVersion(version.path, card)
+
+
 def read_card(path: Path) -> ModelCard:
     """The card in a JSON file. Raises ModelError that names the file and what is wrong in it."""
     try:

@@ -21,11 +21,13 @@ from engine.document.document import Document
 from engine.document.records import ClassDef, ImageState, Instance, MediaItem, ReviewState, new_id
 from engine.errors import MediaError, ProjectError
 from engine.media.scan import scan_folder
-from engine.project import classes, facts, journal, media_index, rows
+from engine.project import active, classes, facts, held_out, journal, media_index, rows
+from engine.project.active import ActiveModel
 from engine.project.classes import ClassPast
 from engine.project.connect import Readers, copy_database, is_damage, told
 from engine.project.facts import Survey
 from engine.project.health import check_pages
+from engine.project.held_out import Look
 from engine.project.journal import Batch, Past
 from engine.project.media_index import ScanReport
 from engine.project.opening import Opened, open_database
@@ -353,6 +355,39 @@ class Project:
             some, done = self._write(lambda connection: journal.undo_some_of_batch(connection, batch_id))
             changed |= some
         return len(changed)
+
+    # Learning
+
+    def held_out(self) -> dict[int, bool]:
+        """Of each image that was assigned to learning or measuring, whether it is held out to measure on."""
+        with self._reading() as connection:
+            return held_out.read(connection)
+
+    def unassigned(self) -> frozenset[int]:
+        """The reviewed images that `assign_held_out` has not seen yet."""
+        with self._reading() as connection:
+            return held_out.unassigned(connection)
+
+    def assign_held_out(self, looks: Sequence[Look], share: float) -> None:
+        """Decide for good which of these newly reviewed images are held out; about a `share` of all."""
+        self._write(lambda connection: held_out.assign(connection, looks, share))
+
+    def active_model(self) -> ActiveModel:
+        """The model version that this project works with, and the one before."""
+        with self._reading() as connection:
+            return active.read(connection)
+
+    def activate_model(self, name: str) -> ActiveModel:
+        """Work with this model version; `go_back` takes it back."""
+        return self._write(lambda connection: active.activate(connection, name))
+
+    def rename_model(self, old: str, new: str) -> None:
+        """Follow a model version to its new name."""
+        self._write(lambda connection: active.rename(connection, old, new))
+
+    def go_back(self) -> ActiveModel:
+        """Work with the model version before the active one again."""
+        return self._write(active.go_back)
 
     # Copies
 

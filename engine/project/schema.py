@@ -147,8 +147,25 @@ def _to_2(connection: sqlite3.Connection) -> None:
     facts.fill(connection)
 
 
+_TABLES_3 = (
+    # Which reviewed images are kept to measure on, never to learn from. Near-duplicates and the frames of
+    # one file are one family and always on the same side. A row is written once and never changed.
+    """CREATE TABLE held_out (
+        media_id INTEGER PRIMARY KEY REFERENCES media (id),
+        family INTEGER NOT NULL,
+        held_out INTEGER NOT NULL CHECK (held_out IN (0, 1)),
+        likeness BLOB NOT NULL
+    ) STRICT""",
+)
+
+
+def _to_3(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES_3:
+        connection.execute(statement)
+
+
 #: The step at index n makes version n + 1 of version n. Only ever append.
-MIGRATIONS: tuple[Migration, ...] = (_to_1, _to_2)
+MIGRATIONS: tuple[Migration, ...] = (_to_1, _to_2, _to_3)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> None:

@@ -5,6 +5,7 @@ A run gives any number of events and then exactly one ending. No torch here.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import math
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, get_type_hints
 
 from engine.models.card import ModelVersion, read_version
+from engine.train.verdict import Verdict
 
 
 class StopAsked(Exception):  # noqa: N818 - it is a wish, not an error
@@ -38,7 +40,11 @@ class Fetching:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The work is set up. step: steps done before, by the run that is resumed. iterations: planned, if so."""
+    """The work is set up. step: steps done before, by the run that is resumed. iterations: planned, if so.
+
+    batch: pictures a step; window: side in pixels of the part of a picture that a step looks at, None for
+    all of it. architecture: the network's.
+    """
 
     device: str
     images: int
@@ -48,6 +54,9 @@ class Started:
     anchor_base: int
     step: int
     iterations: int | None
+    batch: int = 0
+    window: int | None = None
+    architecture: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,7 @@ class Stepped:
 
     seconds: time trained so far, that of the resumed run included. seconds_a_step, seconds_left: by what
     was done since the program started, None at its first step; what is left includes the measuring.
+    memory: bytes that the process holds, on the GPU where it trains there; 0 where it is not known.
     """
 
     step: int
@@ -67,6 +77,50 @@ class Stepped:
     skipped: bool
     seconds_a_step: float | None = None
     seconds_left: float | None = None
+    memory: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Nothing is done until somebody says to go on; after `step`."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """It goes on after a pause, after `step`."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture with what the model finds on it now, as a JPEG file's bytes; path and frame name it."""
+
+    path: str
+    frame: int
+    jpeg: bytes = dataclasses.field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pictured:
+    """A few held-out images by the averaged weights of now, always the same ones: to look at.
+
+    ap: on these images; it decides nothing.
+    """
+
+    step: int
+    progress: float
+    ap: float
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Old and new model were measured on the held-out images, and it is decided which is to be active."""
+
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +184,26 @@ class Stopped:
 
 Ending: TypeAlias = Trained | Failed | Stopped
 TrainEvent: TypeAlias = (
-    Noted | Fetching | Started | Stepped | Measuring | Measured | Saved | EndedEarly | Ending
+    Noted
+    | Fetching
+    | Started
+    | Stepped
+    | Paused
+    | Resumed
+    | Measuring
+    | Measured
+    | Pictured
+    | Saved
+    | EndedEarly
+    | Judged
+    | Ending
 )
 
 _KINDS: dict[str, type[TrainEvent]] = {
     kind.__name__.lower(): kind
     for kind in (
-        Noted, Fetching, Started, Stepped, Measuring, Measured, Saved, EndedEarly, Trained, Failed, Stopped,
+        Noted, Fetching, Started, Stepped, Paused, Resumed, Measuring, Measured, Pictured, Saved, EndedEarly,
+        Judged, Trained, Failed, Stopped,
     )
 }  # fmt: skip
 
@@ -158,21 +225,35 @@ def from_line(line: str | bytes) -> TrainEvent:
         raise ValueError(f"not the fields of {kind.__name__}")
     try:
         return kind(**{name: _typed(value, hints[name]) for name, value in fields.items()})
-    except TypeError as e:
+    except (TypeError, KeyError) as e:
         raise ValueError(f"not the fields of {kind.__name__}") from e
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, ModelVersion):
         return str(value.path)
+    if isinstance(value, Verdict):
+        return _plain(value.to_json())
     if isinstance(value, Mapping):
         return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(one) for one in value]
+    if isinstance(value, Picture):
+        return {
+            "path": value.path,
+            "frame": value.frame,
+            "jpeg": base64.b64encode(value.jpeg).decode("ascii"),
+        }
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _typed(value: Any, hint: Any) -> Any:
     if hint is ModelVersion:
         return read_version(Path(value))
+    if hint is Verdict:
+        return Verdict.from_json(value)
+    if hint == tuple[Picture, ...]:
+        return tuple(Picture(one["path"], one["frame"], base64.b64decode(one["jpeg"])) for one in value)
     if hint == Mapping[str, float]:
         return {key: _typed(one, float) for key, one in value.items()}
     return math.nan if value is None and hint is float else value

@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,6 @@ from engine.errors import TrainingError
 from engine.formats.labelled import LabelledSet
 from engine.models.card import check_name
 from engine.models.store import ModelStore
-from engine.predict.preprocess import to_batch
 from engine.train.augment import training_sample
 from engine.train.dataset import Dataset, batch_indices
 from engine.train.distributed import ALONE, Team
@@ -35,6 +34,7 @@ from engine.train.events import (
     EndedEarly,
     Measured,
     Noted,
+    Pictured,
     Saved,
     Started,
     Stepped,
@@ -42,17 +42,24 @@ from engine.train.events import (
     Trained,
     TrainEvent,
 )
-from engine.train.losses import Truth, detection_losses, prepare_for_training
+from engine.train.gradients import add_gradients
+from engine.train.losses import prepare_for_training
+from engine.train.memory import is_out_of_memory, let_go, memory_held
 from engine.train.norm import frozen, statistics, thaw
 from engine.train.plan import TrainPlan, with_changes
 from engine.train.recipe import FROM_NOTHING, Recipe
 from engine.train.restart import Restart, read_restart, write_restart
-from engine.train.sizing import Sizes, choose_sizes
+from engine.train.sample import Sample
+from engine.train.showing import Showing
+from engine.train.sizing import Sizes, choose_sizes, side_of
 from engine.train.standing import Standing
 from engine.train.start import freeze, starting_point
 from engine.train.versions import Versions
 
-SECONDS_BETWEEN_RESTARTS = 300.0
+SECONDS_BETWEEN_RESTARTS, LEAST_BETWEEN_RESTARTS = 300.0, 30.0
+SHARE_OF_WRITING = 0.01
+"""Of the time, that restart files may take before they are written less often than the least pause says."""
+
 LONGEST_AVERAGE = 0.998
 MOST_SKIPPED = 20
 
@@ -70,15 +77,19 @@ def train(
     resume: bool = False,
     team: Team = ALONE,
     on_image: OnImage = lambda _done, _total: None,
+    showing: Showing | None = None,
+    idle: Callable[[], float] = lambda: 0.0,
 ) -> Generator[TrainEvent, None, None]:
     """Train a model and save it in the store as NAME (the best) and NAME-last.
 
     NAME holds averaged weights: those that did best on `held_out`, or without it those of the end.
     NAME-last holds the last step's, not averaged. Until the end an earlier version called NAME stays.
+    showing: looks at a few images now and then; decides nothing. idle: seconds spent in pauses.
     In a team only the first process saves, and ends with Trained. Raises TrainingError, ModelError,
     MediaError, DataError, or what `on_image` raises; StopAsked on the others when the first is stopped.
     """
     run = Run(plan, store, team)
+    run.idle = idle
     if resume:
         run.restore(read_restart(run.restart_file))
     elif run.restart_file.is_file():
@@ -88,9 +99,13 @@ def train(
         while True:
             if run.is_time_to_measure():
                 yield run.measure(on_image)
+            if showing and team.is_first and showing.is_due(run.progress(), run.at.seconds):
+                yield run.look(showing)
             if not run.goes_on():
                 break
             yield run.step()
+            while run.notices:
+                yield run.notices.pop(0)
             if run.is_time_for_restart():
                 yield run.save_restart()
     except (GeneratorExit, StopAsked):
@@ -100,10 +115,10 @@ def train(
         return
     if run.ended_early():
         yield EndedEarly(run.at.step, run.at.best_step, run.at.fruitless)
-    last = run.versions.save_last(run.saveable(), run.at)
+    last = run.versions.save_last(run.saveable(), run.at) if plan.keep_last else None
     best = run.versions.save_best(run.at, run.averaged_network)
     run.restart_file.unlink(missing_ok=True)
-    yield Trained(best, last, run.at.step, run.at.seconds)
+    yield Trained(best, last or best, run.at.step, run.at.seconds)
 
 
 class Run:
@@ -118,7 +133,9 @@ class Run:
         torch.manual_seed(plan.seed)
         self.plan, self.team = plan, team
         self.device = torch.device(plan.device)
-        self.sizes = choose_sizes(plan.data.images, plan.device, side=plan.side)
+        self.sizes = choose_sizes(
+            plan.data.images, plan.device, side=plan.side, learned_at=side_of(plan.base, store)
+        )
         self.start = starting_point(plan.base, plan.data.class_names, self.sizes, store)
         self.network = self.start.network
         recipe = plan.recipe or (FROM_NOTHING if self.start.is_fresh else Recipe())
@@ -143,7 +160,10 @@ class Run:
         self.optimizer = _optimizer(self.parameters, self.recipe)
         self.at = Standing()
         self.saved_at = 0.0
+        self.writing = 0.0
         self.first_step: tuple[float, Standing] | None = None
+        self.notices: list[Noted] = []
+        self.idle: Callable[[], float] = lambda: 0.0
         self.versions = Versions(store.root, plan, self.start, self.recipe)
 
     def identity(self) -> str:
@@ -173,6 +193,9 @@ class Run:
             self.start.spec.anchor_base,
             self.at.step,
             self.plan.budget.iterations,
+            self.recipe.batch,
+            self.sizes.window,
+            self.start.spec.architecture,
         )
 
     def goes_on(self) -> bool:
@@ -191,18 +214,20 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
         before = [buffer.clone() for buffer in self.statistics.values()]
-        batch, truths, share = self._batch()
-        losses = detection_losses(self.network, batch, truths, self.recipe, bf16=self.plan.bf16)
-        self.optimizer.zero_grad()
-        torch.autograd.backward(torch.stack(list(losses.values())).sum())
-        figures = torch.stack([loss.detach() for loss in losses.values()])
+        samples, share = self._samples()
+        losses = self._gradients(samples)
+        while losses is None:  # here, since an exception's traceback would keep the tensors alive
+            let_go(str(self.device))
+            _put_back(self.statistics, before)
+            self._take_fewer(len(samples))
+            losses = self._gradients(samples)
+        figures = torch.stack(list(losses.values()))
         self._average_over_team(figures, share)
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.recipe.clip_norm, foreach=True)
         total = figures.sum().item()
         skipped = not math.isfinite(total) or not math.isfinite(norm.item())
         if skipped:  # what made the loss infinite may be in the statistics already
-            for buffer, kept in zip(self.statistics.values(), before, strict=True):
-                buffer.copy_(kept)
+            _put_back(self.statistics, before)
         else:
             self.optimizer.step()
             self._average_in()
@@ -213,15 +238,14 @@ class Run:
                 "suit the data; train from another --base."
             )
         named = dict(zip(losses, figures.tolist(), strict=True))
+        pace, held = self._pace(), memory_held(str(self.device))
         return Stepped(
-            self.at.step, self.progress(), total, named, rate, self.at.seconds, skipped, *self._pace()
+            self.at.step, self.progress(), total, named, rate, self.at.seconds, skipped, *pace, held
         )
 
-    def _batch(self) -> tuple[Tensor, list[Truth], float]:
+    def _samples(self) -> tuple[list[Sample], float]:
         """This process's pictures of the step, which follow from the seed and its number, and their share."""
         plan, recipe, step = self.plan, self.recipe, self.at.step
-        seed = np.random.SeedSequence([plan.seed, step, self.team.rank]).generate_state(1)
-        torch.manual_seed(int(seed[0]))
         indices = batch_indices(self.data, recipe.batch, seed=plan.seed, step=step)
         places = self.team.own(len(indices))
         samples = [
@@ -230,14 +254,36 @@ class Run:
             )
             for place in places
         ]
-        batch = to_batch(
-            [s.image for s in samples],
-            [s.shape for s in samples],
-            mean=self.start.mean,
-            std=self.start.std,
-            device=self.device,
+        return samples, len(places) / len(indices)
+
+    def _gradients(self, samples: Sequence[Sample]) -> dict[str, Tensor] | None:
+        """The losses, their gradients in the parameters; None where the memory did not suffice."""
+        seed = np.random.SeedSequence([self.plan.seed, self.at.step, self.team.rank]).generate_state(1)
+        torch.manual_seed(int(seed[0]))
+        self.optimizer.zero_grad()
+        try:
+            return add_gradients(
+                self.network,
+                samples,
+                self.recipe,
+                mean=self.start.mean,
+                std=self.start.std,
+                device=self.device,
+                at_once=self.at.at_once,
+                bf16=self.plan.bf16,
+            )
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error) or (self.at.at_once or len(samples)) < 2:
+                raise
+            return None
+
+    def _take_fewer(self, pictures: int) -> None:
+        """Half as many pictures at once; a step stays what it was."""
+        at_once = (self.at.at_once or pictures) // 2
+        self.at = dataclasses.replace(self.at, at_once=at_once)
+        self.notices.append(
+            Noted(f"the memory does not hold a whole step: {at_once} of its pictures are taken at once")
         )
-        return batch, [Truth.of(sample, self.device) for sample in samples], len(places) / len(indices)
 
     def _average_over_team(self, figures: Tensor, share: float) -> None:
         """Gradients, statistics and the losses' figures as one process would see them, more or less."""
@@ -258,7 +304,7 @@ class Run:
 
     def _pace(self) -> tuple[float | None, float | None]:
         """Seconds a step and seconds left, by what was done since the first step of this program."""
-        now = time.perf_counter()
+        now = time.perf_counter() - self.idle()
         if self.first_step is None:
             self.first_step = (now, self.at)
             return None, None
@@ -307,22 +353,31 @@ class Run:
         self.at = self.at.measured(score)
         return Measured(self.at.step, metrics, is_best)
 
+    def look(self, showing: Showing) -> Pictured:
+        """Run the averaged weights on the images that are shown."""
+        card = self.versions.card(self.plan.name, self.at, {})
+        network, progress = self.averaged_network(), self.progress()
+        return showing.look(network, card, str(self.device), step=self.at.step, progress=progress)
+
     def ended_early(self) -> bool:
         """Whether the measurements ended the run, not its budget."""
         return self.progress() < 1.0 and self.at.is_fruitless(self.plan.budget)
 
     def is_time_for_restart(self) -> bool:
-        """Every few minutes, beginning with the first minutes."""
-        return self.team.is_first and self.at.seconds - self.saved_at >= SECONDS_BETWEEN_RESTARTS
+        """Often, where writing it is quick, else every few minutes; beginning with the first minutes."""
+        pause = min(SECONDS_BETWEEN_RESTARTS, max(LEAST_BETWEEN_RESTARTS, self.writing / SHARE_OF_WRITING))
+        return self.team.is_first and self.at.seconds - self.saved_at >= pause
 
     def save_restart(self) -> Saved | Noted:
         """Write the restart file. A disk that refuses it costs the file, not the training."""
+        begun = time.perf_counter()
         try:
             self._write_restart()
         except TrainingError as e:
             return Noted(f"{e} The training goes on without it.")
         finally:
             self.saved_at = self.at.seconds
+            self.writing = time.perf_counter() - begun
         return Saved(self.at.step)
 
     def stop(self) -> None:
@@ -354,6 +409,12 @@ class Run:
         for name, tensor in self.average.items():
             tensor.copy_(restart.average[name])
         self.optimizer.load_state_dict(restart.optimizer)
+
+
+@torch.no_grad()
+def _put_back(statistics: Mapping[str, Tensor], before: Sequence[Tensor]) -> None:
+    for buffer, kept in zip(statistics.values(), before, strict=True):
+        buffer.copy_(kept)
 
 
 def _dataset(data: LabelledSet, sizes: Sizes, recipe: Recipe) -> Dataset:

@@ -16,6 +16,7 @@ from engine.errors import TrainingError
 from engine.models.card import Json
 from engine.train.plan import with_changes
 from engine.train.recipe import Recipe
+from engine.train.verdict import Accept
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 LEAST_SIDE = 64
@@ -32,6 +33,10 @@ class TrainOrder:
     learned from to choose the best weights by; None leaves it to the data's size, 0 holds out none. base,
     name, iterations or minutes, seed, side: see `TrainPlan`. device: one of DEVICES. resume: go on with
     the training of that name. window: leave a core to a window. recipe: its fields that are to differ.
+
+    gate: a fine-tuning. What the project holds out is not learned from; on it the new version and
+    `against`, the one in use, are measured, and `accept` says which is to be active. classes: names to
+    learn, None for all that are used. report: a folder for the comparison. notes: for the card.
     Raises TrainingError for values that cannot be.
     """
 
@@ -51,6 +56,12 @@ class TrainOrder:
     resume: bool = False
     window: bool = False
     recipe: Mapping[str, Json] = field(default_factory=dict)
+    gate: bool = False
+    against: str | None = None
+    accept: str = Accept.BETTER.value
+    classes: tuple[str, ...] | None = None
+    report: Path | None = None
+    notes: str = ""
 
     def __post_init__(self) -> None:
         _check(self.val is None or self.val_fraction is None, "give 'val' or 'val_fraction', not both")
@@ -62,6 +73,9 @@ class TrainOrder:
         _check(self.side is None or self.side >= LEAST_SIDE, f"'side' must be at least {LEAST_SIDE}")
         _check(self.seed >= 0, "'seed' must not be negative")
         _check(self.device in DEVICES, f"'device' must be one of {', '.join(DEVICES)}")
+        _check(self.accept in tuple(Accept), f"'accept' must be one of {', '.join(Accept)}")
+        measured = self.val is not None or self.val_fraction is not None
+        _check(not (self.gate and measured), "a fine-tuning measures on what the project holds out")
         with_changes(Recipe(), self.recipe)
 
     def to_json(self) -> str:
@@ -94,6 +108,12 @@ def _typed(name: str, hint: Any, value: Any) -> Any:
     if name == "recipe":
         _check(isinstance(value, dict), "'recipe' must be a JSON object")
         return value
+    if name == "classes":
+        _check(
+            value is None or (isinstance(value, list) and all(isinstance(one, str) for one in value)),
+            "'classes' must be a list of names",
+        )
+        return None if value is None else tuple(value)
     kinds = get_args(hint) or (hint,)
     kind = kinds[0]
     if value is None and NoneType in kinds:

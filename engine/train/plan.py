@@ -13,6 +13,9 @@ from engine.formats.labelled import LabelledSet
 from engine.models.card import Json
 from engine.train.recipe import Recipe
 
+DEFAULT_BASE = "maskrcnn_resnet50_fpn"
+"""torchvision's COCO weights: fetched on first use."""
+
 OPTIMIZERS = ("sgd", "adamw")
 _AT_LEAST_ONE = ("batch", "warmup")
 
@@ -41,6 +44,7 @@ class TrainPlan:
     picture; None lets the data decide. recipe: None takes the one that suits the base; changes: of its
     fields, by name. bf16: run the layers in bf16, where that is measured to be faster. window: leave a core
     to a window that people work in meanwhile. notes: for the model card, such as which images were left out.
+    keep_last: save the last step's weights too, as NAME-last.
     """
 
     data: LabelledSet
@@ -56,6 +60,7 @@ class TrainPlan:
     bf16: bool = False
     window: bool = False
     notes: tuple[tuple[str, Json], ...] = ()
+    keep_last: bool = True
 
 
 def default_iterations(images: int) -> int:

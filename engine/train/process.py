@@ -93,6 +93,14 @@ class TrainingProcess:
                 target=self._kill_after, args=(grace,), name="training-grace", daemon=True
             ).start()
 
+    def pause(self) -> None:
+        """Ask it to hold after its step; it says Paused."""
+        self._send(json.dumps({"command": "pause"}))
+
+    def go_on(self) -> None:
+        """Ask it to go on after a pause; it says Resumed."""
+        self._send(json.dumps({"command": "continue"}))
+
     def _kill_after(self, grace: float) -> None:
         if not self._ended.wait(grace):
             self.kill()

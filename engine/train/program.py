@@ -4,9 +4,10 @@
     python -m engine.train                   the order is the first line of standard input, commands follow
     torchrun --nproc-per-node 2 -m engine.train ORDER.json      on several GPUs
 
-The one command is {"command": "stop"}: stop after the step, leave a restart file, exit with 130. Whoever
-gives the order on standard input must keep it open: its end means that the parent has died, and stops
-the training. With an order file standard input is read only with --commands.
+The commands are {"command": "stop"}: stop after the step, leave a restart file, exit with 130; and likewise
+"pause" and "continue", which hold it between two steps. Whoever gives the order on standard input must keep
+it open: its end means that the parent has died, and stops the training. With an order file standard input is
+read only with --commands.
 
 Exit codes: 0 trained, 1 a failure told in one sentence, 70 a fault of Maskwright itself, 130 stopped.
 """
@@ -28,10 +29,9 @@ from types import FrameType
 from engine import applog
 from engine.errors import MaskwrightError, TrainingError
 from engine.train.events import Ending, Failed, Saved, Started, Stopped, TrainEvent, to_line
+from engine.train.memory import is_out_of_memory
 from engine.train.order import TrainOrder
-
-# As torch says it of a GPU, and of the CPU on Linux and on Windows.
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+from engine.train.wishes import Wishes
 
 _logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--commands", action="store_true", help="obey standard input, and its end")
     given = parser.parse_args(arguments)
     has_parent = given.order is None or given.commands
-    stop = threading.Event()
+    stop = Wishes()
     _heed_signals(stop, has_parent=has_parent)
     wire, lines = _Wire(stop), _input_lines()
     ending: Ending | None
@@ -134,23 +134,28 @@ def _input_lines() -> Iterator[bytes]:
         yield rest
 
 
-def _obey(lines: Iterator[bytes], stop: threading.Event) -> None:
-    """Stop on the command, and when whoever could give it is gone."""
+def _obey(lines: Iterator[bytes], stop: Wishes) -> None:
+    """Do as the commands say; stop when whoever could give them is gone."""
     for line in lines:
         command = None
         with suppress(ValueError):
             command = json.loads(line)
-        if command == {"command": "stop"}:
-            break
-        _logger.warning("not a command: %.200r", line)
+        match command:
+            case {"command": "stop"}:
+                break
+            case {"command": "pause"}:
+                stop.pause()
+            case {"command": "continue"}:
+                stop.go_on()
+            case _:
+                _logger.warning("not a command: %.200r", line)
     stop.set()
 
 
 def _failed(error: Exception) -> Failed:
     if isinstance(error, MaskwrightError):
         return Failed(str(error))
-    text = str(error).lower()
-    if isinstance(error, MemoryError) or any(sign in text for sign in _OUT_OF_MEMORY):
+    if is_out_of_memory(error):
         _logger.error("out of memory", exc_info=error)
         return Failed(
             "The memory does not suffice for this training: close other programs, or choose a smaller side "

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.errors import ModelError
 from engine.formats.labelled import LabelledImage
+from engine.models.store import ModelStore
 
 SMALL_OBJECT = 20.0
 """Pixels: the side that small objects (the smallest quarter) should have before the network sees them."""
@@ -45,8 +47,14 @@ class Sizes:
     window: int | None = None
 
 
-def choose_sizes(images: Sequence[LabelledImage], device: str, *, side: int | None = None) -> Sizes:
-    """Sizes that fit the objects of these images. `side` fixes the short side."""
+def choose_sizes(
+    images: Sequence[LabelledImage], device: str, *, side: int | None = None, learned_at: int | None = None
+) -> Sizes:
+    """Sizes that fit the objects of these images. `side` fixes the short side.
+
+    learned_at: the short side at which the base learned to see. Where the device can afford it a network
+    is never taught at a smaller one: it would have to learn again what its objects look like.
+    """
     shares = object_shares(images)
     short = float(np.median([min(i.width, i.height) for i in images])) if images else 640.0
     kind = device.partition(":")[0]
@@ -54,6 +62,8 @@ def choose_sizes(images: Sequence[LabelledImage], device: str, *, side: int | No
     if side is None:
         wanted = SMALL_OBJECT / float(np.quantile(shares, 0.25)) if len(shares) else 0.0
         side = round(min(max(wanted, least), most, max(MOST_ENLARGED * short, least)) / 32) * 32
+        if learned_at is not None and learned_at <= most:
+            side = max(side, learned_at)
     smallest = float(np.quantile(shares, 0.1)) * side if len(shares) else 32.0
     # An anchor a quarter larger than an object still overlaps it well.
     fitting = [base for base in ANCHORS if base <= 1.25 * smallest]
@@ -65,6 +75,14 @@ def choose_sizes(images: Sequence[LabelledImage], device: str, *, side: int | No
         max(fitting, default=ANCHORS[0]),
         window if window <= WORTH_A_WINDOW * side else None,
     )
+
+
+def side_of(base: str, store: ModelStore) -> int | None:
+    """The short side that a base was made for; None where it is no model version that is here."""
+    try:
+        return store.resolve(base).card.spec.min_size
+    except ModelError:
+        return None  # an architecture, a classifier, or a model that is still to be fetched
 
 
 def object_shares(images: Sequence[LabelledImage]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

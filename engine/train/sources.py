@@ -5,12 +5,16 @@ Also the seeded split. No torch here.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from engine.document.records import MediaItem, ReviewState
+import numpy as np
+
+from engine.document.masks import Mask
+from engine.document.records import ClassDef, IgnoreRegion, Instance, MediaItem, ReviewState
 from engine.errors import DataError
 from engine.formats.coco import read_coco
 from engine.formats.labelled import LabelledImage, LabelledSet
@@ -40,27 +44,87 @@ def load_labelled(data: Path, images_dir: Path | None = None) -> LabelledSet:
 
 def _of_project(folder: Path) -> LabelledSet:
     with Project.open(folder, read_only=True) as project:
-        changed = project.changed_media()
-        images = tuple(
-            _of_item(project, item)
-            for item in project.media()
-            if not item.missing
-            and item.id not in changed
-            and project.review_state(item.id) is ReviewState.REVIEWED
-        )
-        if not images:
+        items = usable(project)
+        if not items:
             raise DataError(f"No image of {folder} is reviewed yet: review some, or give a COCO file.")
-        return LabelledSet(project.classes(), images)
+        return LabelledSet(project.classes(), tuple(labelled_image(project, item) for item in items))
 
 
-def _of_item(project: Project, item: MediaItem) -> LabelledImage:
+def usable(project: Project) -> tuple[MediaItem, ...]:
+    """The reviewed images whose file is in place and is the one that was labelled."""
+    changed, states = project.changed_media(), project.image_states()
+    return tuple(
+        item
+        for item in project.media()
+        if not item.missing
+        and item.id not in changed
+        and item.id in states
+        and states[item.id].review is ReviewState.REVIEWED
+    )
+
+
+def labelled_image(project: Project, item: MediaItem) -> LabelledImage:
+    """An image with what a person said of it. Proposals that nobody looked at are ignored pixels.
+
+    They are neither an object nor background. Raises MediaError for a header that cannot be read.
+    """
     path, document = project.path_of(item), project.load(item.id)
     width, height = item.width, item.height
     if not width:  # nobody has read its header yet
         info = probe(path, item.frame)
         width, height = info.width, info.height
     seen = tuple(one for one in document.instances if not one.provenance.is_proposal)
-    return LabelledImage(path, width, height, seen, document.ignore_regions, item.frame)
+    unseen = (one for one in document.instances if one.provenance.is_proposal)
+    ignored = (*document.ignore_regions, *(_region(one) for one in unseen))
+    return LabelledImage(path, width, height, seen, ignored, item.frame)
+
+
+def _region(one: Instance) -> IgnoreRegion:
+    if one.mask is not None:
+        return IgnoreRegion(one.id, one.mask)
+    x0, y0, x1, y1 = (round(edge) for edge in one.bounds_xyxy)
+    return IgnoreRegion(one.id, Mask.from_crop(x0, y0, np.ones((max(y1 - y0, 1), max(x1 - x0, 1)), np.bool_)))
+
+
+def load_for_tuning(folder: Path, classes: Collection[str] | None = None) -> tuple[LabelledSet, LabelledSet]:
+    """What a fine-tuning learns from, and what it is measured on: a project's reviewed images, as assigned.
+
+    classes: those to learn, None for every one that has an instance; instances of the others are ignored
+    pixels. Images that were not assigned yet take no part. Raises DataError, ProjectError or MediaError.
+    """
+    with Project.open(folder, read_only=True) as project:
+        sides = project.held_out()
+        items = [item for item in usable(project) if item.id in sides]
+        images = {item.id: labelled_image(project, item) for item in items}
+        whole = LabelledSet(project.classes(), tuple(images.values()))
+        learned = tuple(images[item.id] for item in items if not sides[item.id])
+        measured = tuple(images[item.id] for item in items if sides[item.id])
+    known = only_classes(whole, classes)
+    return only_known(known.classes, learned), only_known(known.classes, measured)
+
+
+def only_classes(labelled: LabelledSet, names: Collection[str] | None) -> LabelledSet:
+    """The set with the classes of these names, or with those that have an instance, and no others."""
+    used = {one.class_id for image in labelled.images for one in image.instances}
+    wanted = tuple(c for c in labelled.classes if (c.name in names if names is not None else c.id in used))
+    if names is not None and (unknown := sorted(set(names) - {c.name for c in wanted})):
+        known = ", ".join(f"'{name}'" for name in labelled.class_names)
+        raise DataError(f"The project has no class '{unknown[0]}'; it has {known}.")
+    return only_known(wanted, labelled.images)
+
+
+def only_known(classes: tuple[ClassDef, ...], images: Iterable[LabelledImage]) -> LabelledSet:
+    """These classes; instances of others become ignored pixels."""
+    ids = {one.id for one in classes}
+    kept = []
+    for image in images:
+        others = [one for one in image.instances if one.class_id not in ids]
+        if others:
+            own = tuple(one for one in image.instances if one.class_id in ids)
+            ignored = (*image.ignore, *(_region(one) for one in others))
+            image = dataclasses.replace(image, instances=own, ignore=ignored)  # noqa: PLW2901
+        kept.append(image)
+    return LabelledSet(classes, tuple(kept))
 
 
 def split(labelled: LabelledSet, share: float, seed: int) -> tuple[LabelledSet, LabelledSet]:

@@ -29,7 +29,8 @@ class Standing:
 
     seconds: trained, without measuring. best: the best score yet, negative before the first, and the
     step it is of. measured_step, measured_seconds: of the last measurement. fruitless: measurements
-    since the best. skipped: steps in a row whose loss was not finite.
+    since the best. skipped: steps in a row whose loss was not finite. at_once: pictures that the memory
+    holds at once, 0 while a whole step's fit.
     """
 
     step: int = 0
@@ -40,6 +41,7 @@ class Standing:
     measured_seconds: float = 0.0
     fruitless: int = 0
     skipped: int = 0
+    at_once: int = 0
 
     def stepped(self, seconds: float, *, skipped: bool) -> Standing:
         """One step later."""

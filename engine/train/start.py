@@ -26,9 +26,6 @@ from engine.predict.prepare import set_roi_scales
 from engine.train.recipe import Recipe
 from engine.train.sizing import Sizes
 
-DEFAULT_BASE = "maskrcnn_resnet50_fpn"
-"""torchvision's COCO weights: fetched on first use."""
-
 MASK_SPREAD = 0.05
 """Standard deviation of the mask head's last layer at first. At Detectron's 0.001 hardly a gradient
 passes it: the head had learned nothing after 60 steps. At torchvision's 1.0 the loss starts at three

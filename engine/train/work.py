@@ -6,11 +6,15 @@ Says everything through `send`. Knows the store and the data's sources; no strea
 from __future__ import annotations
 
 import dataclasses
-import threading
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 from engine.device import number_format
+from engine.errors import DataError
 from engine.formats.labelled import LabelledSet
 from engine.models.card import Json
 from engine.models.coco import CATALOGUE
@@ -24,6 +28,8 @@ from engine.train.events import (
     Fetching,
     Measuring,
     Noted,
+    Paused,
+    Resumed,
     Saved,
     Started,
     Stepped,
@@ -32,24 +38,45 @@ from engine.train.events import (
     Trained,
     TrainEvent,
 )
+from engine.train.gating import Gate
 from engine.train.loop import train
 from engine.train.order import TrainOrder
-from engine.train.plan import Budget, TrainPlan, default_iterations
-from engine.train.sources import check_apart, hold_out, load_labelled, split, write_split
-from engine.train.start import DEFAULT_BASE, default_name
+from engine.train.plan import DEFAULT_BASE, Budget, TrainPlan, default_iterations
+from engine.train.showing import Showing
+from engine.train.snapshot import read_snapshot, write_snapshot
+from engine.train.sources import (
+    check_apart,
+    hold_out,
+    load_for_tuning,
+    load_labelled,
+    split,
+    write_split,
+)
+from engine.train.start import default_name
+from engine.train.verdict import Accept
+from engine.train.wishes import Wishes
 
 Send = Callable[[TrainEvent], None]
 
+SNAPSHOT_SUFFIX = ".data"
+"""Beside a fine-tuning's restart file: what it learns from."""
 
-def carry_out(order: TrainOrder, send: Send, stop: threading.Event) -> Ending | None:
+NICENESS = 10
+"""Of a training beside a window, as Unix counts it: whatever a person does goes first."""
+
+
+def carry_out(order: TrainOrder, send: Send, stop: Wishes) -> Ending | None:
     """Train, save and measure; returns the ending, or None on all but the first process of a team.
 
     `stop` may be set by any thread: the run ends after the step. Raises MaskwrightError.
     """
+    if order.window:
+        _stand_back()
     store = default_store()
     name = order.name or default_name(order.data)
-    learned, val = _sets(order)
-    notes: dict[str, Json] = {"data": order.data.name}
+    snapshot = store.root / "training" / f"{name}{SNAPSHOT_SUFFIX}"
+    learned, val = _tuning_sets(order, snapshot) if order.gate else _sets(order)
+    notes = _notes(order, learned, val)
     with joined(order.device) as (team, device):
         if order.val_fraction is not None and val is not None:
             notes["val_fraction"] = order.val_fraction
@@ -70,8 +97,24 @@ def carry_out(order: TrainOrder, send: Send, stop: threading.Event) -> Ending | 
             bf16=number_format(device.name).bf16,
             window=order.window,
             notes=tuple(notes.items()),
+            keep_last=not order.gate,
         )
-        return _Work(plan, store, team, val, send, stop).done(resume=order.resume)
+        return _Work(plan, store, team, order, val, send, stop).done(resume=order.resume)
+
+
+def _stand_back() -> None:
+    if sys.platform == "win32":
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+    else:
+        os.nice(NICENESS)
+
+
+def _notes(order: TrainOrder, learned: LabelledSet, val: LabelledSet | None) -> dict[str, Json]:
+    notes: dict[str, Json] = {"data": order.data.name}
+    if order.gate:
+        notes |= {"instances": learned.instance_count, "held_out": len(val.images) if val else 0}
+        notes |= {"against": order.against, "notes": order.notes}
+    return notes
 
 
 def _write_split(file: Path, learned: LabelledSet, val: LabelledSet, seed: int, send: Send) -> None:
@@ -88,6 +131,25 @@ def _sets(order: TrainOrder) -> tuple[LabelledSet, LabelledSet | None]:
     val = load_labelled(order.val, order.val_images)
     check_apart(data, val)
     return data, val
+
+
+def _tuning_sets(order: TrainOrder, snapshot: Path) -> tuple[LabelledSet, LabelledSet]:
+    """What the project holds now, or held when the training that is resumed began."""
+    if order.resume:
+        return read_snapshot(snapshot)
+    learned, measured = load_for_tuning(order.data, order.classes)
+    if not learned.images:
+        raise DataError(
+            f"No reviewed image of {order.data} can be learned from: review some more; those there are may "
+            "all be held out to measure on."
+        )
+    if _is_first():
+        write_snapshot(snapshot, learned, measured)
+    return learned, measured
+
+
+def _is_first() -> bool:
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _held_out(learned: LabelledSet, order: TrainOrder) -> tuple[LabelledSet, LabelledSet | None]:
@@ -109,9 +171,10 @@ class _Work:
     plan: TrainPlan
     store: ModelStore
     team: Team
+    order: TrainOrder
     val: LabelledSet | None
     send: Send
-    stop: threading.Event
+    stop: Wishes
     resumable: int | None = None
 
     def done(self, *, resume: bool) -> Ending | None:
@@ -125,16 +188,28 @@ class _Work:
             trained = None
         if not self.team.is_first:
             return None
-        return Stopped(self.resumable) if trained is None else self._measured(trained)
+        if trained is None:
+            return Stopped(self.resumable)
+        return self._gated(trained) if self.order.gate else self._measured(trained)
 
     def _train(self, *, resume: bool) -> Trained | None:
-        events = train(self.plan, self.store, resume=resume, team=self.team, on_image=self._on_image)
+        showing = Showing(self.val, self.order.data.resolve()) if self.order.gate and self.val else None
+        events = train(
+            self.plan,
+            self.store,
+            resume=resume,
+            team=self.team,
+            on_image=self._on_image,
+            showing=showing,
+            idle=lambda: self.stop.held_seconds,
+        )
         for event in events:
             if isinstance(event, Trained):
                 return event
             if isinstance(event, Stepped | Saved) or (isinstance(event, Started) and event.step):
                 self.resumable = event.step
             self.send(event)
+            self._hold()
             if self.stop.is_set() and self.team.is_first:
                 events.close()
                 break
@@ -164,8 +239,35 @@ class _Work:
         best = save_version(version.path.parent, card.name, load_network(version), card)
         return dataclasses.replace(trained, best=best, metrics=dict(scores.metrics))
 
+    def _gated(self, trained: Trained) -> Trained:
+        """Judge the saved model; a stop leaves the verdict out, and with it the version inactive."""
+        order, plan = self.order, self.plan
+        assert self.val is not None
+        gate = Gate(
+            self.store,
+            self.val,
+            order.against or plan.base,
+            Accept(order.accept),
+            plan.seed,
+            plan.device,
+            order.data.resolve(),
+            order.report,
+            self.send,
+            self._on_image,
+        )
+        try:
+            return gate.passed(trained)
+        except StopAsked:
+            return trained
+
+    def _hold(self) -> None:
+        """Wait out a pause."""
+        step = self.resumable or 0
+        self.stop.hold(lambda begins: self.send(Paused(step) if begins else Resumed(step)))
+
     def _on_image(self, done: int, total: int) -> None:
         self.send(Measuring(done, total))
+        self._hold()
         if self.stop.is_set():
             raise StopAsked
 

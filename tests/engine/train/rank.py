@@ -24,7 +24,7 @@ def hold(folder: Path, team: Team, poisoned_rank: int) -> None:
     events = list[Stepped]()
     with pytest.MonkeyPatch.context() as patch:
         if team.rank == poisoned_rank:
-            patch.setattr("engine.train.loop.detection_losses", poisoned)
+            patch.setattr("engine.train.gradients.detection_losses", poisoned)
         while run.goes_on() and len(events) < STEPS:
             events.append(run.step())
     held = {

@@ -242,7 +242,7 @@ def test_that_a_loss_that_is_not_finite_changes_nothing(
                 module.running_mean.data.fill_(math.nan)
         return {**losses, "box": losses["box"] * math.nan}
 
-    monkeypatch.setattr("engine.train.loop.detection_losses", poisoned)
+    monkeypatch.setattr("engine.train.gradients.detection_losses", poisoned)
     events = train(a_plan(tmp_path / "data", 2), store)
     next(events)
     first = next(events)
@@ -387,5 +387,5 @@ def test_that_an_empty_set_cannot_be_trained_on(tmp_path: Path, store: ModelStor
 
 def test_that_a_step_looks_at_a_window_of_the_recipes_side(tmp_path: Path, store: ModelStore) -> None:
     run = Run(a_plan(tmp_path / "data", 1, recipe=dataclasses.replace(QUICK, window=64)), store)
-    batch, _, _ = run._batch()
-    assert batch.shape[-2:] == (64, 64)
+    samples, _ = run._samples()
+    assert {sample.shape for sample in samples} == {(64, 64)}
