@@ -34,6 +34,7 @@ COMMANDS = {  # name -> the module and the name in it, in the order that help li
     "label": "engine.cli.label:label",
     "train": "engine.cli.train:train",
     "eval": "engine.cli.eval:evaluate",
+    "measure": "engine.cli.measure:measure",
     "models": "engine.cli.models:models",
     "doctor": "engine.cli.doctor:doctor",
     "demo": "engine.cli.demo:demo",

@@ -5,6 +5,7 @@ Knows FFmpeg's encoders through PyAV. The file is whole or not there.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from fractions import Fraction
@@ -40,7 +41,8 @@ def write_film(path: Path, frames: Iterable[tuple[float, Rgb]]) -> int:
             "that ends in .mp4, .mkv or .mov."
         ) from e
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
     return count
 
 

@@ -11,15 +11,16 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from engine.media import jpeg, png, simple, tiff, video
 from engine.media.files import media_error, open_for_reading
-from engine.media.picture import Picture, Rgb, UnreadableError, cut_short
+from engine.media.picture import DeepPicture, Picture, Rgb, Samples, UnreadableError, cut_short
 from engine.media.scan import is_video_name
 from engine.media.video_index import no_frame
 
@@ -28,6 +29,9 @@ MAX_PIXELS = 300_000_000
 
 # OpenCV tells of faults by its answer; its log lines would only add noise.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+_LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+_AnySamples = TypeVar("_AnySamples", Rgb, Samples)
 
 # What the decoders raise on files that are not as they should be.
 _DECODER_ERRORS = (
@@ -128,6 +132,32 @@ def read_rgb(path: Path, frame: int = 0, *, max_pixels: int = MAX_PIXELS) -> Rgb
         return _upright(picture.decode(), picture.orientation)
 
 
+def read_samples(path: Path, frame: int = 0) -> Samples:
+    """One frame upright, H x W x 1 or 3 in the file's own type and range where that is deeper than 8 bits.
+
+    Else what `read_rgb` gives. Raises MediaError.
+    """
+    if is_video_name(path.name):
+        return read_rgb(path, frame)
+    with _opened(path, frame) as (_, picture):
+        if picture.width * picture.height > MAX_PIXELS:
+            raise _too_large(picture.width, picture.height, MAX_PIXELS)
+        if isinstance(picture, DeepPicture) and picture.is_deep:
+            return _upright(picture.samples(), picture.orientation)
+        return _upright(picture.decode(), picture.orientation)
+
+
+def read_grey(path: Path, frame: int = 0) -> NDArray[np.float32]:
+    """How bright one frame is, H x W, upright: a grey picture's own values, of colours the luma (BT.709).
+
+    In the file's own range, 0..255 for 8 bits. Raises MediaError.
+    """
+    samples = read_samples(path, frame)
+    if samples.shape[2] == 1:
+        return samples[..., 0].astype(np.float32)
+    return samples.astype(np.float32) @ _LUMA
+
+
 def _too_large(width: int, height: int, max_pixels: int) -> UnreadableError:
     return UnreadableError(
         f"it has {width} x {height} pixels, more than the {max_pixels:,} allowed; "
@@ -206,7 +236,7 @@ def _shown_size(picture: Picture) -> tuple[int, int]:
     return (picture.height, picture.width) if turned else (picture.width, picture.height)
 
 
-def _upright(stored: Rgb, orientation: int) -> Rgb:
+def _upright(stored: _AnySamples, orientation: int) -> _AnySamples:
     """Apply an EXIF orientation (1-8), C-contiguous."""
     turned = stored.transpose(1, 0, 2) if orientation > 4 else stored
     if orientation in (2, 3, 6, 7):

@@ -4,7 +4,7 @@ Knows nothing of any format. A format module has a class that satisfies `Picture
 header only, `decode` does the work.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,18 @@ class Picture(Protocol):
 
     def decode(self) -> Rgb:
         """The pixels as stored, in RGB. Raises UnreadableError and what its decoder raises."""
+
+
+@runtime_checkable
+class DeepPicture(Protocol):
+    """A picture whose samples may be deeper than the 8 bits of a viewer."""
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether they are: unsigned of more than 8 bits, signed, or floating point, grey or RGB."""
+
+    def samples(self) -> Samples:
+        """H x W x channels (1 or 3) as stored; only where `is_deep`. Raises as `Picture.decode`."""
 
 
 def cut_short() -> UnreadableError:

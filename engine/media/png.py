@@ -12,9 +12,10 @@ from typing import BinaryIO
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import PngImagePlugin
 
-from engine.media.picture import Rgb, UnreadableError, cut_short, damaged
+from engine.media.picture import Rgb, Samples, UnreadableError, cut_short, damaged
 from engine.media.tiff_tags import exif_orientation
 from engine.media.tone import grey_to_rgb, over_white, pillow_to_rgb, to_8_bit
 
@@ -76,13 +77,30 @@ class PngPicture:
         clear = next((body for kind, body in needed if kind == b"tRNS"), b"")
         return self._decode_16_bit([(kind, body) for kind, body in needed if kind != b"tRNS"], clear)
 
-    def _decode_16_bit(self, chunks: list[tuple[bytes, bytes]], clear: bytes) -> Rgb:
-        data = self._assemble(chunks)
-        samples = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    @property
+    def is_deep(self) -> bool:
+        """Whether it has 16 bits."""
+        return bool(self._depth == 16)
+
+    def samples(self) -> Samples:
+        """H x W x 1 (grey) or 3 (RGB) uint16. Raises UnreadableError and what Pillow raises."""
+        needed = [(c.kind, self._checked(c)) for c in self._chunks if c.kind == b"IDAT"]
+        with PngImagePlugin.PngImageFile(io.BytesIO(self._assemble(needed))) as image:
+            image.load()  # finds damage, without libpng's complaints
+        stored = self._stored_16_bit(needed)
+        return stored[..., None] if stored.ndim == 2 else np.ascontiguousarray(stored[..., 2::-1])
+
+    def _stored_16_bit(self, chunks: list[tuple[bytes, bytes]]) -> NDArray[np.uint16]:
+        """As OpenCV gives it: H x W, or H x W x 3 or 4 with blue first."""
+        samples = cv2.imdecode(np.frombuffer(self._assemble(chunks), np.uint8), cv2.IMREAD_UNCHANGED)
         if samples is None:
             raise damaged("the PNG data cannot be decoded")
         if samples.dtype != np.uint16:
             raise UnreadableError(f"16-bit PNG decoded as {samples.dtype}")
+        return samples.astype(np.uint16, copy=False)
+
+    def _decode_16_bit(self, chunks: list[tuple[bytes, bytes]], clear: bytes) -> Rgb:
+        samples = self._stored_16_bit(chunks)
         if samples.ndim == 2:
             rgb = grey_to_rgb(to_8_bit(samples, 16))
             bgr = samples[..., None]

@@ -98,6 +98,26 @@ class TiffPicture:
         colour = self._colour(samples, layout, photometric)
         return self._over_white(colour, samples, layout, photometric)
 
+    @property
+    def is_deep(self) -> bool:
+        """Whether it is grey or RGB of more than 8 bits, signed, or floating point."""
+        try:
+            layout = self._layout()
+        except UnreadableError:
+            return False  # `decode` says why
+        colours = (_BLACK_IS_ZERO, _RGB)
+        return (
+            self._number(_PHOTOMETRIC, _BLACK_IS_ZERO) in colours
+            and layout.compression not in (*_FAX, _JPEG)
+            and layout.channels * layout.bits <= 8 * _MOST_BYTES_A_PIXEL
+            and (layout.bits > 8 or layout.sample_format != 1)
+        )
+
+    def samples(self) -> Samples:
+        """H x W x 1 (grey) or 3 (RGB), as stored. Raises UnreadableError."""
+        samples = read_samples(self._file, self._layout())
+        return samples[..., : 3 if samples.shape[2] >= 3 else 1]
+
     def _colour(self, samples: Samples, layout: Layout, photometric: int) -> Rgb:
         if photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _MASK) and layout.channels < 3:
             grey = to_8_bit(samples[..., 0], layout.bits)

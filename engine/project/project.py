@@ -21,7 +21,7 @@ from engine.document.document import Document
 from engine.document.records import ClassDef, ImageState, Instance, MediaItem, ReviewState, new_id
 from engine.errors import MediaError, ProjectError
 from engine.media.scan import scan_folder
-from engine.project import active, classes, facts, held_out, journal, media_index, rows
+from engine.project import active, classes, facts, held_out, journal, media_index, notes, rows
 from engine.project.active import ActiveModel
 from engine.project.classes import ClassPast
 from engine.project.connect import Readers, copy_database, is_damage, told
@@ -170,6 +170,17 @@ class Project:
         """The ids of frames, beyond the first of their file, of which nothing is recorded."""
         with self._reading() as connection:
             return media_index.blank_frames(connection)
+
+    # Notes
+
+    def notes(self, prefix: str) -> dict[str, str]:
+        """The small texts that the project keeps under names that begin so."""
+        with self._reading() as connection:
+            return notes.read(connection, prefix)
+
+    def note(self, key: str, value: str | None) -> None:
+        """Keep a small text under a name; None drops it."""
+        self._write(lambda connection: notes.write(connection, key, value))
 
     # Classes
 
