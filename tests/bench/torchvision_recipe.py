@@ -85,47 +85,62 @@ def batches(data: LabelledSet, chance: np.random.Generator) -> Iterator[tuple[in
         epoch += 1
 
 
+class Tutorial:
+    """The recipe between two steps. seconds: spent in steps."""
+
+    def __init__(self, data: LabelledSet, base: Path, *, side: int, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.spec = NetworkSpec(backbone_architecture(base), 1, min_size=side, max_size=2 * side)
+        self.network = tutorial_network(base, self.spec)
+        self.seconds, self.steps = 0.0, 0
+        parameters = [p for p in self.network.parameters() if p.requires_grad]
+        self._optimizer = torch.optim.SGD(parameters, lr=RATE, momentum=MOMENTUM, weight_decay=DECAY)
+        self._chance = np.random.default_rng(seed)
+        self._batches = batches(data, self._chance)
+        self._warm = min(1000, len(data.images) // BATCH - 1)
+
+    def step(self) -> float:
+        """One step; returns its loss."""
+        begun = time.perf_counter()
+        epoch, images = next(self._batches)
+        rate = RATE * 0.1 ** (epoch // EPOCHS_A_DROP) * min(1.0, 0.001 + self.steps / self._warm)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        pictures, targets = zip(*(example(i, self._chance.random() < 0.5) for i in images), strict=True)
+        losses = self.network(list(pictures), list(targets))
+        loss = torch.stack(list(losses.values())).sum()
+        self._optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        self._optimizer.step()
+        self.steps += 1
+        self.seconds += time.perf_counter() - begun
+        return float(loss.item())
+
+    def metrics(self, truth: LabelledSet) -> dict[str, float]:
+        """How good the weights of this step are on labelled pictures."""
+        card = ModelCard("tutorial", self.spec, truth.class_names)
+        network = copy.deepcopy(self.network).eval()
+        return dict(evaluate_network(network, card, truth, "cpu").scores.metrics)
+
+
 def train_as_torchvision_does(
     data: LabelledSet, val: LabelledSet, base: Path, *, side: int, minutes: float, seed: int
 ) -> Outcome:
     """Train a one-class data set for so many minutes and measure it on `val`."""
     torch.set_num_threads(core_count())
-    torch.manual_seed(seed)
     data, held_out = hold_out(data, seed)
-    spec = NetworkSpec(backbone_architecture(base), 1, min_size=side, max_size=2 * side)
-    network = tutorial_network(base, spec)
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    optimizer = torch.optim.SGD(parameters, lr=RATE, momentum=MOMENTUM, weight_decay=DECAY)
-    chance = np.random.default_rng(seed)
-    warm = min(1000, len(data.images) // BATCH - 1)
-    seconds, step, curve = 0.0, 0, list[tuple[float, float]]()
-    for epoch, images in batches(data, chance):
-        share = seconds / (60 * minutes)
+    run, curve = Tutorial(data, base, side=side, seed=seed), list[tuple[float, float]]()
+    while True:
+        share = run.seconds / (60 * minutes)
         if held_out is not None and share >= 0.25 and share * MEASUREMENTS >= len(curve) + 2:
-            curve.append((round(seconds / 60, 2), round(_metrics(network, spec, held_out)["mask_ap"], 4)))
+            curve.append((round(run.seconds / 60, 2), round(run.metrics(held_out)["mask_ap"], 4)))
             print(f"{curve[-1][0]} minutes: mask AP {curve[-1][1]}", flush=True)
         if share >= 1:
             break
-        begun = time.perf_counter()
-        rate = RATE * 0.1 ** (epoch // EPOCHS_A_DROP) * min(1.0, 0.001 + step / warm)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        pictures, targets = zip(*(example(i, chance.random() < 0.5) for i in images), strict=True)
-        losses = network(list(pictures), list(targets))
-        loss = torch.stack(list(losses.values())).sum()
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        optimizer.step()
-        step += 1
-        seconds += time.perf_counter() - begun
-        if step % 20 == 0:
-            print(f"step {step}, {seconds:.0f} s, loss {loss.item():.3f}", flush=True)
-    return Outcome(step, seconds, _metrics(network, spec, val), tuple(curve))
-
-
-def _metrics(network: FasterRCNN, spec: NetworkSpec, truth: LabelledSet) -> dict[str, float]:
-    card = ModelCard("tutorial", spec, truth.class_names)
-    return dict(evaluate_network(copy.deepcopy(network).eval(), card, truth, "cpu").scores.metrics)
+        loss = run.step()
+        if run.steps % 20 == 0:
+            print(f"step {run.steps}, {run.seconds:.0f} s, loss {loss:.3f}", flush=True)
+    return Outcome(run.steps, run.seconds, run.metrics(val), tuple(curve))
 
 
 def main() -> None:
