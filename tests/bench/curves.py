@@ -1,8 +1,8 @@
 """AP over time of `train` and of torchvision's tutorial recipe, taking turns on one thread.
 
-Whichever has spent less time in its steps takes the next one, so that whatever slows the machine slows
-both alike. The pictures of `--val` are looked at for the curve alone: nothing is chosen by them, and no
-slice of the data is held out.
+Whichever has spent less of the processor's time in its steps takes the next one, so that whatever slows
+the machine slows both alike, and a minute is a minute of one core. The pictures of `--val` are looked at
+for the curve alone: nothing is chosen by them, and no slice of the data is held out.
 
     python -m tests.bench.curves train.json --val val.json --base FILE --side 256 --minutes 15 --plot FILE.png
 
@@ -15,6 +15,7 @@ import argparse
 import copy
 import json
 import tempfile
+import time
 from pathlib import Path
 
 import torch
@@ -48,8 +49,9 @@ def curves(
     with tempfile.TemporaryDirectory() as folder:
         plan = TrainPlan(data, str(base), "curve", Budget(minutes=minutes), seed=seed, side=side, bf16=bf16)
         ours = Run(plan, ModelStore(Path(folder)))
+        ours.clock = time.process_time
         torch.set_num_threads(1)
-        theirs = Tutorial(data, base, side=side, seed=seed)
+        theirs = Tutorial(data, base, side=side, seed=seed, clock=time.process_time)
         found: dict[str, list[Point]] = {"ours": [], "torchvision's": []}
         for point in range(1, points + 1):
             until = 60 * minutes * point / points
@@ -78,7 +80,7 @@ def plot(found: dict[str, list[Point]], file: Path, title: str) -> None:
             values = [0.0, *(p[2][key] for p in points)]
             label = f"{name}, {'AP' if key == 'mask_ap' else 'AP50'}"
             axes.plot(minutes, values, style, color=colour, marker="o", markersize=3, label=label)
-    axes.set(xlabel="minutes of steps, one thread", ylabel="mask AP", title=title, ylim=(0, 1))
+    axes.set(xlabel="minutes of one core in steps", ylabel="mask AP", title=title, ylim=(0, 1))
     axes.grid(alpha=0.25)
     axes.legend()
     figure.savefig(file, dpi=110)
