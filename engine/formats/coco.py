@@ -1,39 +1,112 @@
-"""COCO instance annotations: read with every value checked, written with exact RLE.
+"""COCO instances and keypoints: read with every value checked, written with exact RLE or as polygons.
 
 Format: https://cocodataset.org/#format-data. What COCO says of an image is taken as it comes; the
 pictures themselves are not opened. Masks are RLE or polygons; polygons become pixels by the COCO
-API's own rule (pycocotools) and are kept as they came beside them.
+API's own rule (pycocotools) and are kept as they came beside them. A file of any size is read and written
+image by image. What other tools add to images, annotations and the file is kept under their own keys.
 """
 
 from __future__ import annotations
 
-import json
-import math
-import os
-from collections import defaultdict
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
-from engine.document.masks import Mask, from_rle, to_rle
-from engine.document.records import Box, ClassDef, IgnoreRegion, Instance, Provenance
+from engine.document.masks import Mask, from_rle
+from engine.document.records import IgnoreRegion, Instance, Keypoint, Provenance
 from engine.errors import DataError
+from engine.formats import coco_writing
+from engine.formats.checks import (
+    Object,
+    as_list,
+    as_object,
+    box_of,
+    encodable,
+    filled,
+    flat_numbers,
+    integer,
+    kept_json,
+    number,
+    ring,
+    size,
+    text,
+    whole,
+)
+from engine.formats.coco_writing import PREFIX
+from engine.formats.jsonstream import JsonLists, required
 from engine.formats.labelled import LabelledImage, LabelledSet
-from engine.project.colors import next_color
+from engine.formats.outline import coco_rule
+from engine.formats.reading import Pictures, ReadImage, Reading
+from engine.formats.registry import Format, Holds, register
+from engine.formats.source import Source, safe_name
+from engine.formats.writing import Export
 
-Object = Mapping[str, object]
+LISTS = frozenset({"images", "annotations", "categories"})
+_IMAGE_KEYS = frozenset({"file_name", "width", "height"})
+_OWN_KEYS = frozenset(
+    {"id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation", "score"}
+    | {"keypoints", "num_keypoints", "track_id", "attributes"}
+)
+_CATEGORY_KEYS = frozenset({"id", "name", "keypoints", "skeleton"})
+_NAMED = re.compile(rb'"(categories|images|annotations)"\s*:\s*\[')
 
-MAX_BYTES = 4 << 30
-FAR = 1.0
-"""How far a polygon may reach beyond its image, in shares of the image's longer side."""
+write_coco = coco_writing.write_coco
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """An image of the file: its id, relative name and size."""
+
+    id: int
+    name: str
+    width: int
+    height: int
+    extra: Mapping[str, object]
+
+
+@register
+class Coco(Format):
+    """COCO instances, with keypoints where the categories have them."""
+
+    name = "coco"
+    title = "COCO"
+    holds = (
+        Holds.MASKS | Holds.OVERLAP | Holds.BOXES | Holds.KEYPOINTS | Holds.TRACKS | Holds.ATTRIBUTES
+        | Holds.IDS | Holds.SCORES | Holds.IGNORE | Holds.NEGATIVES | Holds.RINGS | Holds.UNKNOWN
+    )  # fmt: skip
+    picture_folders = ("images",)
+    has_polygons = True
+
+    def sniff(self, source: Source) -> bool:
+        """A JSON object with images, annotations of instances and categories; or a folder of such files."""
+        return bool(_files_of(source))
+
+    def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
+        """Every image of the file, or of all such files in the folder."""
+        for name in _files_of(source) or (source.name,):
+            yield from read_file(source.place(name), reading)
+
+    def first_names(self, source: Source) -> Sequence[str]:
+        """The names of the first pictures."""
+        names: list[str] = []
+        for name in _files_of(source)[:1]:
+            with JsonLists(source.place(name), LISTS) as lists:
+                for place in range(min(lists.count("images"), 20)):
+                    item = lists.element("images", place)
+                    if isinstance(item, dict) and isinstance(item.get("file_name"), str):
+                        names.append(item["file_name"].replace("\\", "/"))
+        return names
+
+    def write(self, export: Export) -> None:
+        """One file a part under `annotations`, exact RLE or polygons."""
+        coco_writing.write_parts(export)
 
 
 def read_coco(file: Path, images_dir: Path | None = None) -> LabelledSet:
-    """The data set in a COCO JSON file.
+    """The data set in a COCO JSON file, whole in memory.
 
     Pictures are looked for in `images_dir`; without it beside the file and in the folders next to it.
     Categories keep their ids as class ids. A crowd (`iscrowd` 1) becomes an ignore region. An
@@ -41,162 +114,223 @@ def read_coco(file: Path, images_dir: Path | None = None) -> LabelledSet:
 
     Raises DataError that names the file, the annotation and what is wrong with it.
     """
-    data = _object(_parsed(file), str(file))
-    classes = tuple(_classes(_objects(data, "categories", file), file))
-    heads = {head.id: head for head in _heads(_objects(data, "images", file), file)}
-    folder = images_dir or _folder_of(file, heads)
-    known, seen = {c.id for c in classes}, set()
-    instances: dict[int, list[Instance]] = defaultdict(list)
-    ignore: dict[int, list[IgnoreRegion]] = defaultdict(list)
-    for position, item in enumerate(_objects(data, "annotations", file)):
-        place = f"{file}: annotation {item.get('id', f'number {position + 1}')}"
-        head = heads.get(_integer(item, "image_id", place))
-        if head is None:
-            raise DataError(f"{place} is of image {item['image_id']}, which the file does not list.")
-        record = _record(item, head, known, place)
-        if record.id in seen:
-            raise DataError(f"{place} has an id that another annotation has too; ids must differ.")
-        seen.add(record.id)
-        if isinstance(record, IgnoreRegion):
-            ignore[head.id].append(record)
-        else:
-            instances[head.id].append(record)
+    folder = images_dir or file.parent
+    reading = Reading(Pictures(folder, ()), strict=True)
+    found = list(read_file(file, reading, unsafe_names=True))
+    if images_dir is None:
+        folder = _folder_of(file, found)
     images = (
-        LabelledImage(
-            folder / head.name, head.width, head.height, tuple(instances[head.id]), tuple(ignore[head.id])
-        )
-        for head in heads.values()
+        LabelledImage(folder / one.name, one.width, one.height, one.instances, one.ignore) for one in found
     )
-    return LabelledSet(classes, tuple(images))
+    return LabelledSet(reading.classes.all, tuple(images))
 
 
-def write_coco(file: Path, labelled: LabelledSet, *, images_dir: Path | None = None) -> None:
-    """Write a data set as COCO JSON with exact RLE masks; an older file stays whole until this one is.
+def read_file(file: Path, reading: Reading, *, unsafe_names: bool = False) -> Iterator[ReadImage]:
+    """The images of one file. `unsafe_names`: those outside the folder too, as in our own absolute ones."""
+    with JsonLists(file, LISTS) as lists:
+        for key in ("images", "categories", "annotations"):
+            required(lists, key)
+        class_ids = _read_classes(lists, reading)
+        heads = _read_heads(lists, reading, unsafe_names=unsafe_names)
+        reading.extra |= {key: value for key, value in lists.values.items() if key not in reading.extra}
+        # Which annotations are of which image: two columns of numbers, however large the file.
+        owners, places = _index(lists, heads, reading)
+        order = np.argsort(owners, kind="stable")
+        starts = np.searchsorted(owners[order], np.arange(len(heads)), "left")
+        ends = np.searchsorted(owners[order], np.arange(len(heads)), "right")
+        for at, head in enumerate(heads):
+            mine = places[order[starts[at] : ends[at]]]
+            yield _image(lists, head, mine.tolist(), class_ids, reading)
 
-    Picture names are relative to `images_dir` (by default the file's folder) where they lie below it,
-    and absolute otherwise. An ignore region is written as a crowd of the first class, since COCO knows
-    none without a class.
 
-    Raises DataError where the file cannot be written, or a page of a multi-page picture would lose its
-    number, which COCO has no place for.
-    """
-    folder = (images_dir or file.parent).resolve()
-    images, annotations = [], list[dict[str, object]]()
-    next_id = max((i.id for image in labelled.images for i in image.instances), default=0) + 1
-    for number, image in enumerate(labelled.images, start=1):
-        if image.frame:
-            raise DataError(f"{file}: COCO cannot name page {image.frame + 1} of {image.path}.")
-        images.append(
-            {
-                "id": number,
-                "file_name": _relative(image.path, folder),
-                "width": image.width,
-                "height": image.height,
-            }
+def _files_of(source: Source) -> tuple[str, ...]:
+    if not source.is_folder:
+        return (source.name,) if _is_coco(source.head, source.name) else ()
+    candidates = [one for one in source.files if one.lower().endswith(".json") and one.count("/") <= 2]
+    found = [one for one in candidates[:2000] if _is_coco(source.head_of(one), one)]
+    instances = [one for one in found if one.rpartition("/")[2].startswith("instances_")]
+    if instances or len(found) <= 1:
+        return tuple(instances or found)
+    standard = [one for one in found if one.endswith("_annotations.coco.json")]
+    return tuple(standard) if len(standard) == len(found) else ()
+
+
+def _is_coco(head: bytes, name: str) -> bool:
+    if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return False
+    if len(head) < 1 << 16:  # the whole file
+        keys = {match[1] for match in _NAMED.finditer(head)}
+        whole_file = {b"categories", b"images", b"annotations"} <= keys
+        is_other = b'"segments_info"' in head or b'"caption"' in head or b'"videos"' in head
+        return (
+            whole_file and not is_other and not name.rpartition("/")[2].startswith(("labels_", "image_info_"))
         )
-        annotations += [_annotation(one, image, number) for one in image.instances]
-        for region in image.ignore:
-            annotations.append(_crowd(region, image, number, next_id, labelled.classes, file))
-            next_id += 1
-    content = {
-        "images": images,
-        "annotations": annotations,
-        "categories": [{"id": c.id, "name": c.name, "supercategory": ""} for c in labelled.classes],
-    }
-    _write(file, json.dumps(content, ensure_ascii=False, separators=(",", ":")))
+    # Of a large file only the beginning is seen, and keys come in any order.
+    telling = (b'"segmentation"', b'"category_id"', b'"file_name"', b'"licenses"', b'"supercategory"')
+    is_other = b'"segments_info"' in head or b'"videos"' in head or b'"shapes"' in head
+    return _NAMED.search(head) is not None and any(one in head for one in telling) and not is_other
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
-    """An image of the file: its id, relative name and size."""
-
-    id: int
-    name: str
-    width: int
-    height: int
-
-
-def _parsed(file: Path) -> object:
-    try:
-        if file.stat().st_size > MAX_BYTES:
-            raise DataError(f"{file} is larger than {MAX_BYTES >> 30} GiB: split it into several files.")
-        return cast(object, json.loads(file.read_bytes()))
-    except OSError as e:
-        raise DataError(f"{file} cannot be read: {e.strerror or e}.") from e
-    except (ValueError, RecursionError) as e:
-        raise DataError(f"{file} is not valid JSON ({e}).") from e
-
-
-def _classes(items: Sequence[Object], file: Path) -> Iterator[ClassDef]:
-    ids, names, colors = set[int](), set[str](), list[str]()
-    for position, item in enumerate(items):
+def _read_classes(lists: JsonLists, reading: Reading) -> dict[int, int]:
+    """The class id of each category id; they are the same unless several files disagree."""
+    file, found, extras = lists.path, dict[int, int](), dict[str, object]()
+    names = set[str]()
+    for position, value in enumerate(lists.elements("categories")):
         place = f"{file}: category number {position + 1}"
-        class_id, name = _integer(item, "id", place), _text(item, "name", place)
-        if class_id in ids or name in names:
+        item = as_object(value, place)
+        class_id, name = integer(item, "id", place), text(item, "name", place)
+        if class_id in found or name.strip() in names:
             raise DataError(f"{place} ({class_id}, '{name}') repeats an id or a name; they must differ.")
-        colors.append(next_color(colors))
-        ids.add(class_id)
-        names.add(name)
-        yield ClassDef(class_id, name, colors[-1])
+        names.add(name.strip())
+        keypoints, skeleton = _skeleton(item, place)
+        here = {known.name: known for known in reading.classes.all}
+        known = here.get(name.strip())
+        if known is None:
+            taken = any(other.id == class_id for other in here.values())
+            usable = None if taken else class_id
+            known = reading.classes.add(name, place, id_=usable, keypoints=keypoints, skeleton=skeleton)
+        found[class_id] = known.id
+        rest = {key: item[key] for key in item if key not in _CATEGORY_KEYS}
+        extras[known.name] = {"id": class_id, **rest}
+    if extras:
+        reading.extra["categories"] = {**as_dict(reading.extra.get("categories")), **extras}
+    return found
 
 
-def _heads(items: Sequence[Object], file: Path) -> Iterator[_Head]:
-    ids = set[int]()
-    for position, item in enumerate(items):
-        place = f"{file}: image number {position + 1}"
-        head = _Head(
-            _integer(item, "id", place),
-            _text(item, "file_name", place).replace("\\", "/"),
-            _integer(item, "width", place),
-            _integer(item, "height", place),
+def as_dict(value: object) -> dict[str, object]:
+    """The value where it is an object; an empty one for anything else."""
+    return dict(value) if isinstance(value, dict) else {}
+
+
+def _skeleton(item: Object, place: str) -> tuple[tuple[str, ...], tuple[tuple[int, int], ...]]:
+    """Names of the keypoints, and the pairs that are joined, from 0. Pairs of no keypoints are left out."""
+    names = as_list(item.get("keypoints") or [], f"{place}: 'keypoints'")
+    if not all(isinstance(one, str) for one in names):
+        raise DataError(f"{place}: 'keypoints' must be a list of names.")
+    clean = tuple(encodable(str(one), f"{place}: a keypoint's name") for one in names)
+    pairs = []
+    for pair in as_list(item.get("skeleton") or [], f"{place}: 'skeleton'"):
+        ends = [whole(end, f"{place}: 'skeleton'") for end in as_list(pair, f"{place}: 'skeleton'")]
+        if len(ends) != 2:
+            raise DataError(f"{place}: 'skeleton' must join two keypoints at a time.")
+        if all(1 <= end <= len(clean) for end in ends):
+            pairs.append((ends[0] - 1, ends[1] - 1))
+    return clean, tuple(pairs)
+
+
+def _read_heads(lists: JsonLists, reading: Reading, *, unsafe_names: bool) -> list[Head]:
+    ids, heads = set[int](), list[Head]()
+    for position, value in enumerate(lists.elements("images")):
+        place = f"{lists.path}: image number {position + 1}"
+        item = as_object(value, place)
+        name = text(item, "file_name", place).replace("\\", "/")
+        image_id = integer(item, "id", place)
+        if image_id in ids:
+            raise DataError(f"{place} ('{name}') has the id {image_id} of another image.")
+        ids.add(image_id)
+        width, height = size(
+            integer(item, "width", place), integer(item, "height", place), f"{place} ('{name}')"
         )
-        if head.width < 1 or head.height < 1:
-            raise DataError(f"{place} ('{head.name}') has a width or height below 1.")
-        if head.id in ids:
-            raise DataError(f"{place} ('{head.name}') has the id {head.id} of another image.")
-        ids.add(head.id)
-        yield head
+        extra = {key: item[key] for key in item if key not in _IMAGE_KEYS}
+        if unsafe_names:
+            heads.append(Head(image_id, name, width, height, extra))
+            continue
+        try:
+            heads.append(Head(image_id, safe_name(name, place), width, height, extra))
+        except DataError as error:
+            reading.broken(error)
+    return heads
 
 
-def _folder_of(file: Path, heads: Mapping[int, _Head]) -> Path:
-    """The folder, beside the file or next to it, that holds the first picture the file names."""
-    beside = file.parent
-    folders = [beside, *sorted(p for p in beside.iterdir() if p.is_dir())]
-    first = next(iter(heads.values()), None)
-    return next((f for f in folders if first and (f / first.name).is_file()), beside)
+def _index(lists: JsonLists, heads: Sequence[Head], reading: Reading) -> tuple[np.ndarray, np.ndarray]:
+    """Of each annotation whose image is known: the image's place in `heads`, and its own in the list."""
+    of_image = {head.id: place for place, head in enumerate(heads)}
+    owners = np.empty(lists.count("annotations"), np.int32)
+    ids = set[int]()
+    places = list[int]()
+    for number_, value in enumerate(lists.elements("annotations")):
+        item = as_object(value, f"{lists.path}: 'annotations' number {number_ + 1}")
+        place = _place(lists, item, number_)
+        try:
+            image_id, record_id = integer(item, "image_id", place), integer(item, "id", place)
+            if image_id not in of_image:
+                raise DataError(f"{place} is of image {image_id}, which the file does not list.")
+            if record_id in ids:
+                raise DataError(f"{place} has an id that another annotation has too; ids must differ.")
+        except DataError as error:
+            reading.broken(error)
+            continue
+        ids.add(record_id)
+        owners[len(places)] = of_image[image_id]
+        places.append(number_)
+    return owners[: len(places)], np.array(places, np.int64)
 
 
-def _record(item: Object, head: _Head, known: set[int], place: str) -> Instance | IgnoreRegion:
-    record_id, class_id = _integer(item, "id", place), _integer(item, "category_id", place)
-    if class_id not in known:
-        raise DataError(f"{place} has category {class_id}, which the file does not list.")
+def _place(lists: JsonLists, item: Object, position: int) -> str:
+    return f"{lists.path}: annotation {item.get('id', f'number {position + 1}')}"
+
+
+def _image(
+    lists: JsonLists, head: Head, places: list[int], class_ids: Mapping[int, int], reading: Reading
+) -> ReadImage:
+    instances, ignore = list[Instance](), list[IgnoreRegion]()
+    for position in places:
+        item = as_object(lists.element("annotations", position), f"{lists.path}: annotation {position + 1}")
+        try:
+            record = _record(item, head, class_ids, reading, _place(lists, item, position))
+        except DataError as error:
+            reading.broken(error)
+            continue
+        if isinstance(record, IgnoreRegion):
+            ignore.append(record)
+        else:
+            instances.append(record)
+    place = f"{lists.path}: image {head.id} ('{head.name}')"
+    return ReadImage(
+        head.name, place, head.width, head.height, tuple(instances), tuple(ignore), (), head.extra
+    )
+
+
+def _record(
+    item: Object, head: Head, class_ids: Mapping[int, int], reading: Reading, place: str
+) -> Instance | IgnoreRegion:
+    record_id, category = integer(item, "id", place), integer(item, "category_id", place)
+    if category not in class_ids:
+        raise DataError(f"{place} has category {category}, which the file does not list.")
+    class_id = class_ids[category]
     mask, rings = _mask(item.get("segmentation"), head, place)
-    box = _box(item["bbox"], place) if item.get("bbox") is not None else None
-    if item.get("iscrowd") in (1, True):
-        if mask is None and box is None:
-            raise DataError(f"{place} is a crowd without a segmentation or a bbox.")
-        return IgnoreRegion(record_id, mask if mask is not None else _filled(cast(Box, box), head))
+    box = None
+    if item.get("bbox") is not None:
+        box = box_of(_four(item["bbox"], place), head.width, head.height, place)
     if mask is None and box is None:
         raise DataError(f"{place} has neither a segmentation nor a bbox.")
-    score = item.get("score")
+    if item.get("iscrowd") in (1, True):
+        region = mask if mask is not None else filled(box or (0, 0, 0, 0), head.width, head.height)
+        return IgnoreRegion(record_id, region)
+    score, track = item.get("score"), item.get("track_id")
     return Instance(
         record_id,
         class_id,
         mask,
         box if mask is None else None,
-        score=None if score is None else _number(score, f"{place}: its score"),
+        score=None if score is None else number(score, f"{place}: its score"),
         provenance=Provenance.IMPORTED,
+        keypoints=_keypoints(item, class_id, reading, place),
+        track_id=None if track is None else whole(track, f"{place}: 'track_id'"),
+        attributes=_attributes(item, place),
         rings=rings,
     )
 
 
-def _mask(value: object, head: _Head, place: str) -> tuple[Mask | None, tuple[tuple[float, ...], ...]]:
+def _mask(value: object, head: Head, place: str) -> tuple[Mask | None, tuple[tuple[float, ...], ...]]:
     """The mask and, where it came as polygons, those. None for an empty or absent segmentation."""
     if value is None or value == []:
         return None, ()
     if isinstance(value, list):
-        rings = tuple(_ring(ring, head, place) for ring in value)
-        mask = _rasterized(rings, head)
+        rings = tuple(
+            ring(flat_numbers(one, f"{place}: a polygon"), head.width, head.height, place) for one in value
+        )
+        mask = coco_rule(rings, head.height, head.width)
     elif isinstance(value, dict):
         rings = ()
         try:
@@ -208,131 +342,51 @@ def _mask(value: object, head: _Head, place: str) -> tuple[Mask | None, tuple[tu
     return (None if mask.is_empty else mask), rings
 
 
-def _rasterized(rings: Sequence[tuple[float, ...]], head: _Head) -> Mask:
-    # The stubs know whole numbers only; the library takes fractions, which COCO's polygons have.
-    flat = cast(list[list[int]], [list(ring) for ring in rings])
-    parts = coco_mask.frPyObjects(flat, head.height, head.width)
-    merged: Mapping[str, object] = {**coco_mask.merge(parts)}
-    return from_rle(merged, height=head.height, width=head.width)
-
-
-def _ring(value: object, head: _Head, place: str) -> tuple[float, ...]:
-    if not isinstance(value, list) or len(value) < 6 or len(value) % 2:
-        raise DataError(f"{place}: a polygon must be a list of at least three x, y pairs.")
-    numbers = tuple(_number(v, f"{place}: a polygon's coordinate") for v in value)
-    reach = FAR * max(head.width, head.height)
-    xs, ys = numbers[0::2], numbers[1::2]
-    if min(*xs, *ys) < -reach or max(xs) > head.width + reach or max(ys) > head.height + reach:
-        raise DataError(f"{place}: a polygon lies far outside its {head.width} x {head.height} image.")
-    return numbers
-
-
-def _box(value: object, place: str) -> Box:
+def _four(value: object, place: str) -> list[float]:
     if not isinstance(value, list) or len(value) != 4:
         raise DataError(f"{place}: its bbox must be four numbers: x, y, width, height.")
-    x, y, width, height = (_number(v, f"{place}: its bbox") for v in value)
-    if width < 0 or height < 0:
-        raise DataError(f"{place}: its bbox has a negative width or height.")
-    return x, y, x + width, y + height
+    return [number(one, f"{place}: its bbox") for one in value]
 
 
-def _filled(box: Box, head: _Head) -> Mask:
-    x0, y0, x1, y1 = box
-    left, top = max(math.floor(x0), 0), max(math.floor(y0), 0)
-    right, bottom = min(math.ceil(x1), head.width), min(math.ceil(y1), head.height)
-    return Mask.from_crop(left, top, np.ones((max(bottom - top, 0), max(right - left, 0)), np.bool_))
+def _keypoints(item: Object, class_id: int, reading: Reading, place: str) -> tuple[Keypoint, ...]:
+    value = item.get("keypoints")
+    if not value:
+        return ()
+    flat = as_list(value, f"{place}: 'keypoints'")
+    if len(flat) % 3:
+        raise DataError(f"{place}: 'keypoints' must be x, y and visibility of each.")
+    points = []
+    for at in range(0, len(flat), 3):
+        visibility = whole(flat[at + 2], f"{place}: a keypoint's visibility")
+        if visibility not in (0, 1, 2):
+            raise DataError(f"{place}: a keypoint's visibility is {visibility}, not 0, 1 or 2.")
+        x, y = (number(one, f"{place}: a keypoint's coordinate") for one in flat[at : at + 2])
+        points.append(Keypoint(x, y, visibility))
+    names = reading.classes.known(class_id, place).keypoints
+    if len(names) < len(points):
+        more = (*names, *(f"keypoint {n + 1}" for n in range(len(names), len(points))))
+        reading.classes.with_keypoints(class_id, more)
+    return tuple(points)
 
 
-def _annotation(one: Instance, image: LabelledImage, image_id: int) -> dict[str, object]:
-    x0, y0, x1, y1 = one.bounds_xyxy
-    written: dict[str, object] = {
-        "id": one.id,
-        "image_id": image_id,
-        "category_id": one.class_id,
-        "bbox": [x0, y0, x1 - x0, y1 - y0],
-        "area": one.mask.area if one.mask else (x1 - x0) * (y1 - y0),
-        "iscrowd": 0,
-    }
-    if one.mask is not None:
-        written["segmentation"] = to_rle(one.mask, image.height, image.width)
-    if one.score is not None:
-        written["score"] = round(one.score, 6)
-    return written
+def _attributes(item: Object, place: str) -> tuple[tuple[str, str], ...]:
+    """CVAT's and Datumaro's `attributes` by name, and every unknown key as JSON text behind a mark."""
+    found: dict[str, str] = {}
+    attributes = item.get("attributes")
+    if isinstance(attributes, dict):
+        for name, value in attributes.items():
+            plain = value if isinstance(value, str) else kept_json(value, f"{place}: '{name}'")
+            found[encodable(name, f"{place}: an attribute")] = encodable(plain, f"{place}: an attribute")
+    elif attributes is not None:
+        raise DataError(f"{place}: 'attributes' must be an object.")
+    for key in item:
+        if key not in _OWN_KEYS:
+            found[PREFIX + encodable(key, f"{place}: a key")] = kept_json(item[key], f"{place}: '{key}'")
+    return tuple(found.items())
 
 
-def _crowd(
-    region: IgnoreRegion,
-    image: LabelledImage,
-    image_id: int,
-    record_id: int,
-    classes: tuple[ClassDef, ...],
-    file: Path,
-) -> dict[str, object]:
-    if not classes:
-        raise DataError(f"{file}: COCO cannot hold the ignore region of {image.path} without any class.")
-    x, y, width, height = region.mask.bbox_xywh
-    return {
-        "id": record_id,
-        "image_id": image_id,
-        "category_id": classes[0].id,
-        "bbox": [x, y, width, height],
-        "area": region.mask.area,
-        "iscrowd": 1,
-        "segmentation": to_rle(region.mask, image.height, image.width),
-    }
-
-
-def _relative(path: Path, folder: Path) -> str:
-    resolved = path.resolve()
-    return (resolved.relative_to(folder) if resolved.is_relative_to(folder) else resolved).as_posix()
-
-
-def _write(file: Path, text: str) -> None:
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("w", encoding="utf-8", newline="\n") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as e:
-        raise DataError(f"{file} cannot be written: {e.strerror or e}.") from e
-
-
-def _object(value: object, place: str) -> Object:
-    if not isinstance(value, dict):
-        raise DataError(f"{place} must hold a JSON object there, not {type(value).__name__}.")
-    return cast(Object, value)
-
-
-def _objects(data: Object, key: str, file: Path) -> list[Object]:
-    value = data.get(key)
-    if not isinstance(value, list):
-        raise DataError(f"{file} has no list '{key}': it is not a COCO instances file.")
-    return [_object(item, f"{file}: '{key}', entry {i + 1},") for i, item in enumerate(value)]
-
-
-def _integer(item: Object, key: str, place: str) -> int:
-    value = item.get(key)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise DataError(f"{place}: '{key}' must be a whole number.")
-    return value
-
-
-def _text(item: Object, key: str, place: str) -> str:
-    value = item.get(key)
-    if not isinstance(value, str) or not value.strip():
-        raise DataError(f"{place}: '{key}' must be text.")
-    return value
-
-
-def _number(value: object, what: str) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise DataError(f"{what} must be a finite number.")
-    return float(value)
+def _folder_of(file: Path, images: Sequence[ReadImage]) -> Path:
+    """The folder, beside the file or next to it, that holds the first picture the file names."""
+    beside = file.parent
+    folders = [beside, *sorted(p for p in beside.iterdir() if p.is_dir())]
+    return next((f for f in folders if images and (f / images[0].name).is_file()), beside)

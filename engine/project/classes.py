@@ -75,7 +75,7 @@ def standing(connection: sqlite3.Connection) -> dict[int, int | None]:
 def resolve_records(connection: sqlite3.Connection, records: Mapping[int, Record]) -> dict[int, Record]:
     """The records with the classes that stand; an instance of a deleted one is left out."""
     gone = standing(connection)
-    return _resolve(gone, records) if gone else dict(records)
+    return resolve(gone, records) if gone else dict(records)
 
 
 def resolve_diff(connection: sqlite3.Connection, diff: Diff) -> Diff:
@@ -83,12 +83,12 @@ def resolve_diff(connection: sqlite3.Connection, diff: Diff) -> Diff:
     gone = standing(connection)
     if not gone:
         return diff
-    old = _resolve(gone, {id_: pair[0] for id_, pair in diff.updated.items()})
-    new = _resolve(gone, {id_: pair[1] for id_, pair in diff.updated.items()})
+    old = resolve(gone, {id_: pair[0] for id_, pair in diff.updated.items()})
+    new = resolve(gone, {id_: pair[1] for id_, pair in diff.updated.items()})
     return Diff(
-        _resolve(gone, diff.added),
+        resolve(gone, diff.added),
         {id_: (old[id_], new[id_]) for id_ in old if id_ in new and old[id_] != new[id_]},
-        _resolve(gone, diff.removed),
+        resolve(gone, diff.removed),
     )
 
 
@@ -101,23 +101,36 @@ def past(connection: sqlite3.Connection) -> ClassPast:
 # Changing; each runs in the writer's transaction and is one step
 
 
-def ensure(connection: sqlite3.Connection, name: str) -> ClassDef:
+def ensure(connection: sqlite3.Connection, name: str, like: ClassDef | None = None) -> ClassDef:
     """The class of this name; the one it was merged into; else a new one. Not a step of its own.
 
-    So a model that says "automobile" goes on proposing cars where a person merged the two.
+    So a model that says "automobile" goes on proposing cars where a person merged the two. like: the new
+    one's keypoints and skeleton, which a class that has none takes too.
     """
     rows = _read(connection)
     for row in _live(rows):
         if row.name == name:
-            return _definition(row)
+            return _definition(_with_keypoints(connection, row, like))
     gone = standing(connection)
     for row in rows.values():
         into = gone.get(row.id)
         if row.name == name and into is not None:
             return _definition(rows[into])
     made = _new_row(rows, name)
+    if like is not None:
+        made = replace(made, keypoints=json.dumps(like.keypoints), skeleton=json.dumps(like.skeleton))
     _insert(connection, made)
     return _definition(made)
+
+
+def _with_keypoints(connection: sqlite3.Connection, row: _Row, like: ClassDef | None) -> _Row:
+    if like is None or not like.keypoints or json.loads(row.keypoints):
+        return row
+    taken = replace(row, keypoints=json.dumps(like.keypoints), skeleton=json.dumps(like.skeleton))
+    connection.execute(
+        "UPDATE class SET keypoints = ?, skeleton = ? WHERE id = ?", (taken.keypoints, taken.skeleton, row.id)
+    )
+    return taken
 
 
 def add(connection: sqlite3.Connection, wanted: Sequence[ClassDef]) -> tuple[ClassDef, ...]:
@@ -352,7 +365,8 @@ def _definition(row: _Row) -> ClassDef:
     )
 
 
-def _resolve(gone: Mapping[int, int | None], records: Mapping[int, Record]) -> dict[int, Record]:
+def resolve(gone: Mapping[int, int | None], records: Mapping[int, Record]) -> dict[int, Record]:
+    """The records with the classes that stand; gone: as `standing` says it."""
     resolved: dict[int, Record] = {}
     for id_, record in records.items():
         if isinstance(record, Instance) and record.class_id in gone:

@@ -161,10 +161,23 @@ def note(connection: sqlite3.Connection, media_id: int, diff: Diff) -> None:
         for id_, record in now.items()
         for values in connection.execute(
             "SELECT class_id, ?, score, provenance FROM instance WHERE media_id = ? AND id = ?",
-            (_area(record), media_id, id_),
+            (area_of(record), media_id, id_),
         )
     )
     _write(connection, media_id, np.concatenate((facts, _facts(found))))
+
+
+def add(
+    connection: sqlite3.Connection,
+    media_id: int,
+    found: Collection[tuple[int, int, float, float | None, str]],
+) -> None:
+    """Note instances that have just been added to an image: id, class, area in pixels, score, provenance."""
+    if not found:
+        return
+    row = connection.execute("SELECT facts FROM image_facts WHERE media_id = ?", (media_id,)).fetchone()
+    before = np.frombuffer(row[0] if row else b"", _FACT)
+    _write(connection, media_id, np.concatenate((before, _facts(found))))
 
 
 def fill(connection: sqlite3.Connection) -> None:
@@ -233,7 +246,8 @@ def _write(connection: sqlite3.Connection, media_id: int, facts: NDArray[np.void
         connection.execute("DELETE FROM image_facts WHERE media_id = ?", (media_id,))
 
 
-def _area(instance: Instance) -> float:
+def area_of(instance: Instance) -> float:
+    """Pixels of the mask, or of the box where there is none."""
     if instance.mask is not None:
         return float(instance.mask.area)
     x0, y0, x1, y1 = instance.bounds_xyxy

@@ -10,7 +10,7 @@ import atexit
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -18,11 +18,12 @@ from typing import Self, TypeVar
 
 from engine.document.diff import Diff, Source
 from engine.document.document import Document
-from engine.document.records import ClassDef, ImageState, Instance, MediaItem, ReviewState, new_id
+from engine.document.records import ClassDef, ImageState, Instance, MediaItem, Record, ReviewState, new_id
 from engine.errors import MediaError, ProjectError
 from engine.media.scan import scan_folder
-from engine.project import active, classes, facts, held_out, journal, media_index, notes, rows
+from engine.project import active, bulk, classes, facts, held_out, journal, media_index, notes, rows
 from engine.project.active import ActiveModel
+from engine.project.bulk import ImageRows, Imported
 from engine.project.classes import ClassPast
 from engine.project.connect import Readers, copy_database, is_damage, told
 from engine.project.facts import Survey
@@ -399,6 +400,63 @@ class Project:
     def go_back(self) -> ActiveModel:
         """Work with the model version before the active one again."""
         return self._write(active.go_back)
+
+    # Imports and exports
+
+    def import_images(
+        self,
+        images: Iterable[ImageRows],
+        wanted: Mapping[int, ClassDef],
+        *,
+        batch_id: str,
+        format_name: str,
+        extra: str = "",
+        reviewed: bool = False,
+    ) -> Imported:
+        """Add what an import brings, all of it or nothing, in one transaction.
+
+        wanted: the class of each class id in the rows; those of names that are new are made. See
+        `engine.project.bulk.put_images`.
+        """
+
+        def write(connection: sqlite3.Connection) -> Imported:
+            class_ids = {id_: classes.ensure(connection, one.name, one).id for id_, one in wanted.items()}
+            if extra:
+                bulk.put_extra(connection, format_name, extra)
+            return bulk.put_images(
+                connection,
+                images,
+                batch_id=batch_id,
+                format_name=format_name,
+                class_ids=class_ids,
+                reviewed=reviewed,
+            )
+
+        return self._write(write)
+
+    def undo_import(self, batch_id: str) -> int:
+        """Take an import back but for what a person has touched since; returns how many images changed."""
+        return self._write(lambda connection: bulk.undo_import(connection, batch_id))
+
+    def labelled_media(self, *, proposals: bool = False) -> dict[int, bool]:
+        """The images that somebody (for `proposals`: or a model) labelled, and whether each is reviewed."""
+        with self._reading() as connection:
+            return bulk.labelled_media(connection, proposals=proposals)
+
+    def read_many(self, media_ids: Iterable[int]) -> Iterator[tuple[int, dict[int, Record]]]:
+        """The records of many images, of one state of the project, one image at a time.
+
+        Edits that are on their way to the disk are waited for.
+        """
+        if not self.read_only:
+            self.flush()
+        with self._reading() as connection:
+            yield from bulk.read_many(connection, media_ids)
+
+    def foreign_extra(self, format_name: str, media_id: int | None = None) -> dict[str, object]:
+        """What an import from a format kept of an image, or of the whole file, for the next export to it."""
+        with self._reading() as connection:
+            return bulk.read_extra(connection, format_name, media_id)
 
     # Copies
 

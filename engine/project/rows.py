@@ -89,6 +89,11 @@ def apply_diff(connection: sqlite3.Connection, media_id: int, diff: Diff) -> Non
     facts.note(connection, media_id, diff)
 
 
+def stored_columns(instance: Instance) -> tuple[object, ...]:
+    """An instance's columns but its id, in the order of its table, the mask packed."""
+    return tuple(_stored(_instance_columns(instance).values()))
+
+
 def _rows_of(
     connection: sqlite3.Connection, table: str, columns: str, media_id: int, keys: Collection[int] | None
 ) -> Iterator[tuple[object, ...]]:

@@ -1,0 +1,257 @@
+"""Many images at once: what an import writes in one transaction, and what an export reads in one.
+
+The rows come packed, as they lie in the database: nothing here decodes a mask that need not be. Functions
+that take a connection run inside the caller's transaction. Knows the tables `instance`, `ignore_region`,
+`image_state`, `image_facts`, `op` and `meta`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias, cast
+
+from engine.document.codec import from_bytes, to_bytes
+from engine.document.diff import Diff, Source
+from engine.document.records import IMAGE_STATE_ID, ImageState, Instance, Provenance, Record, ReviewState
+from engine.project import facts, rows
+from engine.project.classes import resolve, standing
+
+_IMPORT = "Import"
+_UNDO_IMPORT = "Undo import"
+_EXTRA = "extra"
+
+COLUMNS = "id, class_id, provenance, score, x0, y0, x1, y1, z, track_id, extra, mask"
+"""Of an instance's row, in this order."""
+
+
+Row: TypeAlias = tuple[
+    int, int, str, float | None, object, object, object, object, int, int | None, object, object, float
+]
+"""As `COLUMNS`, followed by the area in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRows:
+    """One image of an import. ignore: id and packed mask of each ignore region.
+
+    extra: JSON text of what another format knows of the image, empty for nothing.
+    """
+
+    media_id: int
+    width: int
+    height: int
+    rows: tuple[Row, ...]
+    ignore: tuple[tuple[int, bytes], ...]
+    flags: tuple[str, ...] = ()
+    extra: str = ""
+
+
+@dataclass(slots=True)
+class Imported:
+    """What an import changed. kept: images that are reviewed and were left alone."""
+
+    images: int = 0
+    instances: int = 0
+    already_there: int = 0
+    kept: int = 0
+
+
+def row_of(one: Instance) -> Row:
+    """An instance as its row has it, the mask packed, followed by its area."""
+    return cast(Row, (one.id, *rows.stored_columns(one), facts.area_of(one)))
+
+
+def put_images(
+    connection: sqlite3.Connection,
+    images: Iterable[ImageRows],
+    *,
+    batch_id: str,
+    format_name: str,
+    class_ids: Mapping[int, int],
+    reviewed: bool,
+) -> Imported:
+    """Add what an import brings to its images; what is there stays, and a reviewed image is left alone.
+
+    class_ids: the project's class of each class of the rows. reviewed: an image that nobody has touched
+    becomes reviewed. A record whose id is there already is passed over, so that a second import adds nothing.
+    """
+    done = Imported()
+    connection.execute("INSERT OR IGNORE INTO batch (id, started) VALUES (?, ?)", (batch_id, time.time()))
+    for image in images:
+        state = rows.read_state(connection, image.media_id)
+        if state.review is ReviewState.REVIEWED:
+            done.kept += 1
+            continue
+        there = _ids(connection, image.media_id)
+        new = [_classed(row, class_ids) for row in image.rows if row[0] not in there]
+        ignore = [(id_, mask) for id_, mask in image.ignore if id_ not in there]
+        done.already_there += len(image.rows) - len(new)
+        _insert(connection, image, new, ignore)
+        _note(connection, image, new, ignore, batch_id, state, reviewed=reviewed)
+        if image.extra:
+            put_extra(connection, format_name, image.extra, image.media_id)
+        done.images += 1
+        done.instances += len(new)
+    return done
+
+
+def _ids(connection: sqlite3.Connection, media_id: int) -> set[int]:
+    found = connection.execute(
+        "SELECT id FROM instance WHERE media_id = ?1"
+        " UNION ALL SELECT id FROM ignore_region WHERE media_id = ?1",
+        (media_id,),
+    )
+    return {id_ for (id_,) in found}
+
+
+def _insert(
+    connection: sqlite3.Connection,
+    image: ImageRows,
+    new: list[Row],
+    ignore: list[tuple[int, bytes]],
+) -> None:
+    marks = ", ".join("?" * 13)
+    connection.executemany(
+        f"INSERT INTO instance (media_id, {COLUMNS}) VALUES ({marks})",
+        ((image.media_id, *row[:-1]) for row in new),
+    )
+    connection.executemany(
+        "INSERT INTO ignore_region (media_id, id, mask) VALUES (?, ?, ?)",
+        ((image.media_id, id_, mask) for id_, mask in ignore),
+    )
+    connection.execute(
+        "UPDATE media SET width = ?, height = ? WHERE id = ? AND width = 0",
+        (image.width, image.height, image.media_id),
+    )
+
+
+def _classed(row: Row, class_ids: Mapping[int, int]) -> Row:
+    return (row[0], class_ids[row[1]], *row[2:])
+
+
+def _note(
+    connection: sqlite3.Connection,
+    image: ImageRows,
+    new: list[Row],
+    ignore: list[tuple[int, bytes]],
+    batch_id: str,
+    state: ImageState,
+    *,
+    reviewed: bool,
+) -> None:
+    """The facts, the image's state, and the journal: which records came, so that they can be taken back."""
+    facts.add(connection, image.media_id, [(row[0], row[1], row[-1], row[3], row[2]) for row in new])
+    takes = reviewed and state.review is ReviewState.UNLABELLED
+    becomes = ReviewState.REVIEWED if takes else state.review
+    flags = tuple(dict.fromkeys((*state.flags, *image.flags)))
+    after = replace(state, review=becomes, flags=flags)
+    connection.execute(
+        "INSERT INTO image_state (media_id, review, flags) VALUES (?, ?, ?)"
+        " ON CONFLICT (media_id) DO UPDATE SET review = excluded.review, flags = excluded.flags",
+        (image.media_id, becomes.value, json.dumps(flags)),
+    )
+    # Ids are enough: an import is taken back by them, and never made again from here.
+    light: dict[int, Record] = {row[0]: Instance(row[0], row[1]) for row in new}
+    light |= {id_: Instance(id_, 0) for id_, _ in ignore}
+    changed = {IMAGE_STATE_ID: (state, after)} if after != state else {}
+    connection.execute(
+        "INSERT INTO op (media_id, name, source, batch_id, time, diff) VALUES (?, ?, ?, ?, ?, ?)",
+        (image.media_id, _IMPORT, Source.IMPORT, batch_id, time.time(), to_bytes(Diff(light, changed))),
+    )
+
+
+def undo_import(connection: sqlite3.Connection, batch_id: str) -> int:
+    """Take an import back; what a person has touched since stays. Returns how many images changed."""
+    ops = connection.execute(
+        "SELECT seq, media_id, diff FROM op WHERE batch_id = ? AND source = ? AND undone = 0",
+        (batch_id, Source.IMPORT),
+    ).fetchall()
+    return sum(_undo_one(connection, seq, media_id, data) for seq, media_id, data in ops)
+
+
+def _undo_one(connection: sqlite3.Connection, seq: int, media_id: int, data: bytes) -> bool:
+    connection.execute("UPDATE op SET undone = 1 WHERE seq = ?", (seq,))
+    before = rows.read_records(connection, media_id, raw=True)
+    brought = from_bytes(data, before)
+    later = connection.execute(
+        "SELECT diff FROM op WHERE media_id = ? AND source = ? AND seq > ?", (media_id, Source.USER, seq)
+    ).fetchall()
+    touched = {id_ for (diff,) in later for id_ in from_bytes(diff, before).ids}
+    after = {
+        id_: record
+        for id_, record in before.items()
+        if id_ not in brought.added or id_ in touched or not _is_imported(record)
+    }
+    state = before[IMAGE_STATE_ID]
+    if IMAGE_STATE_ID in brought.updated and not later and state == brought.updated[IMAGE_STATE_ID][1]:
+        after[IMAGE_STATE_ID] = brought.updated[IMAGE_STATE_ID][0]
+    diff = Diff.between(before, after)
+    if diff.is_empty:
+        return False
+    rows.apply_diff(connection, media_id, diff)
+    connection.execute(
+        "INSERT INTO op (media_id, name, source, time, diff) VALUES (?, ?, ?, ?, ?)",
+        (media_id, _UNDO_IMPORT, Source.IMPORT, time.time(), to_bytes(diff)),
+    )
+    return True
+
+
+def _is_imported(record: Record) -> bool:
+    return not isinstance(record, Instance) or record.provenance is Provenance.IMPORTED
+
+
+# What other formats know and this project does not
+
+
+def put_extra(
+    connection: sqlite3.Connection, format_name: str, value: str, media_id: int | None = None
+) -> None:
+    """Keep JSON text for the next export to a format: of one image, or of the whole file."""
+    connection.execute(
+        "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_key(format_name, media_id), value)
+    )
+
+
+def read_extra(
+    connection: sqlite3.Connection, format_name: str, media_id: int | None = None
+) -> dict[str, object]:
+    """What `put_extra` kept; empty where there is nothing."""
+    row = connection.execute(
+        "SELECT value FROM meta WHERE key = ?", (_key(format_name, media_id),)
+    ).fetchone()
+    found = json.loads(row[0]) if row else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _key(format_name: str, media_id: int | None) -> str:
+    return f"{_EXTRA}:{format_name}" + ("" if media_id is None else f":{media_id}")
+
+
+# Reading
+
+
+def labelled_media(connection: sqlite3.Connection, *, proposals: bool) -> dict[int, bool]:
+    """The images that somebody labelled, by id, and whether each is reviewed."""
+    reviewed = {
+        id_: True
+        for (id_,) in connection.execute(
+            "SELECT media_id FROM image_state WHERE review = ?", (ReviewState.REVIEWED.value,)
+        )
+    }
+    where = "" if proposals else " WHERE provenance != 'predicted'"
+    others = connection.execute(f"SELECT DISTINCT media_id FROM instance{where}")
+    return dict.fromkeys((id_ for (id_,) in others), False) | reviewed
+
+
+def read_many(
+    connection: sqlite3.Connection, media_ids: Iterable[int]
+) -> Iterator[tuple[int, dict[int, Record]]]:
+    """The records of each image, with the classes that stand."""
+    gone = standing(connection)
+    for media_id in media_ids:
+        found = rows.read_records(connection, media_id, raw=True)
+        yield media_id, resolve(gone, found) if gone else found
