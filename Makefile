@@ -50,9 +50,11 @@ lint: setup
 	@echo "== import contracts (import-linter)"
 	@$(BIN)/lint-imports
 
+# A worker a core: the tests do not know of each other. WORKERS=0 runs them in one process.
+WORKERS ?= auto
 tests: setup
 	@echo "== tests (pytest)"
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 format: setup
 	@$(RUN) -m ruff format .
