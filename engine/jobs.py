@@ -23,6 +23,7 @@ from engine.media.image import probe, read_rgb
 from engine.media.prefetch import decode_ahead
 from engine.media.scan import is_video_name
 from engine.messages import (
+    Examine,
     ImageFailed,
     ImageLabelled,
     LabelFolder,
@@ -41,6 +42,7 @@ from engine.prediction import Prediction
 from engine.project import Project
 from engine.proposing import prediction_key, proposals
 from engine.refilter import Thresholds, refilter
+from engine.tuning.examining import examine
 from engine.worker import Job
 
 GPU_BATCH = 8
@@ -79,6 +81,8 @@ class Jobs:
                 return self._predict(order, request)
             case LabelFolder():
                 return self._label(order, request)
+            case Examine():
+                return self._examine(order, request)
 
     def _model(self, choice: ModelChoice) -> ReadyModel:
         if self._ready is None or choice != self._choice:
@@ -103,6 +107,16 @@ class Jobs:
         prediction = model.predictor.predict([image])[0]
         yield Predicted(order, request.generation, prediction)
         return {"instances": len(prediction)}
+
+    def _examine(self, order: OrderId, request: Examine) -> Job:
+        model = self._model(request.choice)
+        yield ModelReady(order, model.predictor.card.name, model.device_in_words)
+
+        def predict(picture: Image) -> Prediction:
+            return model.predictor.predict([picture])[0]
+
+        with self._open_project(request.folder) as project:
+            return (yield from examine(order, request, project, model.sha256, predict))
 
     def _label(self, order: OrderId, request: LabelFolder) -> Job:
         model = self._model(request.choice)

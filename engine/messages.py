@@ -34,47 +34,12 @@ from engine.train.verdict import Accept, Decision, Differing, ModelFigures, Verd
 from engine.tuning.description import TuneDescription
 
 __all__ = [
-    "Accept",
-    "Canceled",
-    "Decision",
-    "Described",
-    "Differing",
-    "EndedEarly",
-    "Ending",
-    "Event",
-    "Failed",
-    "Fetching",
-    "FineTune",
-    "Finished",
-    "ImageFailed",
-    "ImageLabelled",
-    "Judged",
-    "LabelFolder",
-    "Measured",
-    "Measuring",
-    "ModelChoice",
-    "ModelFigures",
-    "ModelReady",
-    "Noted",
-    "OrderId",
-    "Paused",
-    "Picture",
-    "Pictured",
-    "PredictImage",
-    "Predicted",
-    "Preparing",
-    "Priority",
-    "Progress",
-    "Request",
-    "Resumed",
-    "Saved",
-    "Started",
-    "Stepped",
-    "TuneDescription",
-    "Tuning",
-    "TuningNews",
-    "Verdict",
-    "WorkRequest",
+    "Accept", "Canceled", "Decision", "Described", "Differing", "EndedEarly", "Ending", "Event", "Examine",
+    "Failed", "Fetching", "FineTune", "Finished", "ImageExamined", "ImageFailed", "ImageLabelled", "Judged",
+    "LabelFolder", "Measured", "Measuring", "ModelChoice", "ModelFigures", "ModelReady", "Noted", "OrderId",
+    "Paused", "Picture", "Pictured", "PredictImage", "Predicted", "Preparing", "Priority", "Progress",
+    "Request", "Resumed", "Saved", "Started", "Stepped", "TuneDescription", "Tuning", "TuningNews",
+    "Verdict", "WorkRequest",
 ]  # fmt: skip
 
 OrderId: TypeAlias = int
@@ -162,7 +127,22 @@ class FineTune:
     window: bool = True
 
 
-WorkRequest: TypeAlias = PredictImage | LabelFolder
+@dataclass(frozen=True, slots=True)
+class Examine:
+    """Find out what a model makes of images, for the review queue and the likely mistakes.
+
+    Of an image that nobody has reviewed: how doubtful it is, by its scores and by its mirror image. Of a
+    reviewed one: where the model disagrees with the person. only: ids of images, empty for all that were
+    not examined with this model yet. limit: at most so many. Changes no instance.
+    """
+
+    folder: Path
+    choice: ModelChoice
+    only: tuple[int, ...] = ()
+    limit: int | None = None
+
+
+WorkRequest: TypeAlias = PredictImage | LabelFolder | Examine
 """What the worker that owns the model does."""
 
 Request: TypeAlias = WorkRequest | FineTune
@@ -203,6 +183,16 @@ class ImageFailed:
     order: OrderId
     path: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageExamined:
+    """What a model makes of one image is in the project. doubt: 0..1, None for a reviewed image."""
+
+    order: OrderId
+    media_id: int
+    doubt: float | None
+    conflicts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,4 +272,6 @@ class Canceled:
 
 
 Ending: TypeAlias = Finished | Failed | Canceled
-Event: TypeAlias = ModelReady | Predicted | ImageLabelled | ImageFailed | Progress | Tuning | Ending
+Event: TypeAlias = (
+    ModelReady | Predicted | ImageLabelled | ImageExamined | ImageFailed | Progress | Tuning | Ending
+)

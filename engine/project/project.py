@@ -21,17 +21,31 @@ from engine.document.document import Document
 from engine.document.records import ClassDef, ImageState, Instance, MediaItem, Record, ReviewState, new_id
 from engine.errors import MediaError, ProjectError
 from engine.media.scan import scan_folder
-from engine.project import active, bulk, classes, facts, held_out, journal, media_index, notes, rows
+from engine.project import (
+    active,
+    bulk,
+    classes,
+    examined,
+    facts,
+    held_out,
+    journal,
+    media_index,
+    notes,
+    reviews,
+    rows,
+)
 from engine.project.active import ActiveModel
 from engine.project.bulk import ImageRows, Imported
 from engine.project.classes import ClassPast
 from engine.project.connect import Readers, copy_database, is_damage, told
+from engine.project.examined import Examined
 from engine.project.facts import Survey
 from engine.project.health import check_pages
 from engine.project.held_out import Look
 from engine.project.journal import Batch, Past
 from engine.project.media_index import ScanReport
 from engine.project.opening import Opened, open_database
+from engine.project.reviews import ReviewPast
 from engine.project.writer import Unsaved, Writer
 
 T = TypeVar("T")
@@ -383,6 +397,30 @@ class Project:
     def assign_held_out(self, looks: Sequence[Look], share: float) -> None:
         """Decide for good which of these newly reviewed images are held out; about a `share` of all."""
         self._write(lambda connection: held_out.assign(connection, looks, share))
+
+    def examined(self) -> dict[int, Examined]:
+        """What a model made of each image that it examined, by the image's id."""
+        with self._reading() as connection:
+            return examined.read(connection)
+
+    def put_examined(self, found: Examined) -> None:
+        """Put down what a model made of an image."""
+        self._write(lambda connection: examined.write(connection, found))
+
+    def last_reviewed(self, count: int) -> tuple[int, ...]:
+        """The images that a person reviewed last, the latest first."""
+        with self._reading() as connection:
+            return reviews.last_reviewed(connection, count)
+
+    def last_edit(self, media_id: int) -> int:
+        """A number that is another after every step on the image."""
+        with self._reading() as connection:
+            return reviews.last_edit(connection, media_id)
+
+    def review_past(self, media_id: int) -> ReviewPast:
+        """What a person made of the proposals of an image, from the journal."""
+        with self._reading() as connection:
+            return reviews.read(connection, media_id)
 
     def active_model(self) -> ActiveModel:
         """The model version that this project works with, and the one before."""

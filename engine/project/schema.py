@@ -164,8 +164,25 @@ def _to_3(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+_TABLES_4 = (
+    # What the model of `key` makes of an image: doubts of its own answer where nobody has reviewed it,
+    # else where it disagrees with the person, as JSON. It can be made again; nothing else depends on it.
+    """CREATE TABLE examined (
+        media_id INTEGER PRIMARY KEY REFERENCES media (id),
+        key TEXT NOT NULL,
+        doubt REAL,
+        conflicts TEXT NOT NULL DEFAULT '[]'
+    ) STRICT""",
+)
+
+
+def _to_4(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES_4:
+        connection.execute(statement)
+
+
 #: The step at index n makes version n + 1 of version n. Only ever append.
-MIGRATIONS: tuple[Migration, ...] = (_to_1, _to_2, _to_3)
+MIGRATIONS: tuple[Migration, ...] = (_to_1, _to_2, _to_3, _to_4)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> None:

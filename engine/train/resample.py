@@ -160,6 +160,6 @@ def _interpolated(recall: NDArray[np.float64], precision: NDArray[np.float64]) -
     """B: the mean of precision over RECALLS. Both B x N, recall rising."""
     means = np.empty(len(recall))
     for row, (r, p) in enumerate(zip(recall, precision, strict=True)):
-        places = np.searchsorted(r, RECALLS - 1e-12)
+        places = np.searchsorted(r, RECALLS)
         means[row] = np.where(places < len(p), p[np.minimum(places, len(p) - 1)], 0.0).mean()
     return means

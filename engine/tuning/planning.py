@@ -25,7 +25,7 @@ from engine.train.sources import labelled_image, only_classes, only_known, usabl
 from engine.train.verdict import FEW_IMAGES
 from engine.tuning import pace
 from engine.tuning.description import TuneDescription, counted
-from engine.tuning.stopped import stopped_run
+from engine.tuning.stopped import REPORTS, stopped_run
 
 MOST_SECONDS = {"cpu": 600.0}
 MOST_SECONDS_ELSE = 1800.0
@@ -107,7 +107,7 @@ def order_of(request: FineTune, described: TuneDescription, store: ModelStore) -
         against=described.against,
         accept=request.accept.value,
         classes=request.classes,
-        report=store.root / "reports" / described.name,
+        report=store.root / REPORTS / described.name,
         notes=request.notes,
     )
 

@@ -18,6 +18,9 @@ from engine.train.order import TrainOrder
 UNFINISHED = "training"
 """The folder in the model store where `engine.train` leaves what is not done."""
 
+REPORTS = "reports"
+"""The folder in the model store with the comparison of each version."""
+
 _NOTE, _RESTART, _DATA = ".tune", ".restart", ".data"
 
 

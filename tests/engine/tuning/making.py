@@ -38,7 +38,8 @@ def review(project: Project, media_id: int, instances: list[Instance]) -> None:
     """One edit: these instances, and the image is reviewed."""
     before = project.load(media_id).state
     added: dict[int, Record] = {one.id: one for one in instances}
-    state = {IMAGE_STATE_ID: (before, ImageState(ReviewState.REVIEWED))}
+    after = ImageState(ReviewState.REVIEWED)
+    state = {IMAGE_STATE_ID: (before, after)} if before != after else {}
     project.save(media_id, Diff(added=added, updated=state), name="Review").result()
 
 
