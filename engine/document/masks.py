@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from engine.document.boolean import intersect, iou, subtract, symmetric_difference, union
 from engine.document.mask import EMPTY, Bitmap, Mask
+from engine.document.packing import pack, unpack, unpack_all
 from engine.document.paint import MaskCanvas, erase_disc, erase_stroke, paint_disc, paint_stroke
 from engine.document.polygons import Polygon, from_polygons, simplify, to_polygons
 from engine.document.regions import fill_holes, parts, smooth
-from engine.document.rle import CocoRle, from_rle, pack, to_rle, to_rle_counts, unpack
+from engine.document.rle import CocoRle, from_rle, to_rle, to_rle_counts
 
 __all__ = [
     "EMPTY",
@@ -36,4 +37,5 @@ __all__ = [
     "to_rle_counts",
     "union",
     "unpack",
+    "unpack_all",
 ]

@@ -1,4 +1,4 @@
-"""Runs of pixels: COCO's RLE both ways, and the compact bytes in which a project stores a mask.
+"""Runs of pixels: COCO's RLE both ways.
 
 Both work on the crop: the full-size bitmap that an RLE speaks of is never built. What comes from
 outside is validated before it is decoded, by this module itself: pycocotools crashes or never
@@ -9,8 +9,6 @@ the one of the same kind before it, 5 bits a character.
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
@@ -25,10 +23,8 @@ Counts = NDArray[np.int64]
 MAX_PIXELS = 1 << 40
 """Larger images are refused: sums of counts must stay far from the limits of 64 bits."""
 
-_FIRST_CHARACTER = 48
-_MAX_CHARACTERS = 12  # of one count: 60 bits, more than any image needs
-_PACK_VERSION = 1
-_PACK_HEADER = struct.Struct("<iiII")  # x, y, height, width
+FIRST_CHARACTER, MAX_CHARACTERS = 48, 12
+"""Of a compressed count: what its characters begin at, and how many at most: 60 bits, more than any needs."""
 
 
 class CocoRle(TypedDict):
@@ -40,13 +36,16 @@ class CocoRle(TypedDict):
 
 def to_rle_counts(mask: Mask, height: int, width: int) -> list[int]:
     """The uncompressed counts of `mask` on an image of that size; pixels outside it are left out."""
-    counts: list[int] = _counts(mask, height, width).tolist()
+    counts: list[int] = counts_of(mask, height, width).tolist()
     return counts
 
 
 def to_rle(mask: Mask, height: int, width: int) -> CocoRle:
     """The compressed RLE of `mask` on an image of that size; pixels outside it are left out."""
-    return {"size": [height, width], "counts": _compress(_counts(mask, height, width)).decode("ascii")}
+    return {
+        "size": [height, width],
+        "counts": compress_counts(counts_of(mask, height, width)).decode("ascii"),
+    }
 
 
 def from_rle(rle: Mapping[str, object], *, height: int, width: int) -> Mask:
@@ -62,51 +61,10 @@ def from_rle(rle: Mapping[str, object], *, height: int, width: int) -> Mask:
             raise ValueError("the RLE's counts hold a character that is not ASCII")
         counts = counts.encode("ascii")
     if isinstance(counts, bytes):
-        return _mask_of(_decompress(counts, height * width), height)
+        return mask_of(decompress_counts(counts, height * width), height)
     if isinstance(counts, Sequence):
-        return _mask_of(_checked_list(counts, height * width), height)
+        return mask_of(_checked_list(counts, height * width), height)
     raise ValueError(f"the RLE's counts are {type(counts).__name__}, not a list of ints or a string")
-
-
-def pack(mask: Mask) -> bytes:
-    """The compact form in which a mask is stored: one version byte, then zlib of place, size and runs.
-
-    zlib's checksum covers all of it, so that `unpack` notices damage.
-    """
-    height, width = mask.bitmap.shape
-    runs = b"" if mask.is_empty else _compress(_counts(Mask(0, 0, mask.bitmap), height, width))
-    head = _PACK_HEADER.pack(mask.x, mask.y, height, width)
-    return bytes([_PACK_VERSION]) + zlib.compress(head + runs, level=1)
-
-
-def unpack(data: bytes) -> Mask:
-    """The mask that `pack` stored. Raises ValueError for damaged bytes or another version."""
-    if not data or data[0] != _PACK_VERSION:
-        found = data[0] if data else "none"
-        raise ValueError(f"the stored mask has version {found}, not {_PACK_VERSION}")
-    inflate = zlib.decompressobj()
-    try:
-        head = inflate.decompress(data[1:], _PACK_HEADER.size)
-        if len(head) < _PACK_HEADER.size:
-            raise ValueError("the stored mask is cut short")
-        x, y, height, width = _PACK_HEADER.unpack(head)
-        if height * width > MAX_PIXELS:
-            raise ValueError(f"the stored mask claims {height} x {width} pixels")
-        # No count is written longer than this, so a larger answer is a damaged or hostile one.
-        longest = 4 * height * width + 16
-        runs = inflate.decompress(inflate.unconsumed_tail, longest)
-    except zlib.error as e:
-        raise ValueError(f"the stored mask is damaged: {e}") from e
-    if not inflate.eof or inflate.unused_data:
-        raise ValueError("the stored mask is cut short or too long")
-    if height * width == 0:
-        if (x, y, height, width) != (0, 0, 0, 0) or runs:
-            raise ValueError("the stored mask claims to be empty and holds something")
-        return EMPTY
-    local = _mask_of(_decompress(runs, height * width), height)
-    if local.bbox_xywh != (0, 0, width, height):
-        raise ValueError("the stored mask does not fill its own box")
-    return Mask(x, y, local.bitmap)
 
 
 def fill_runs(boundaries: Counts, size: int) -> Bitmap:
@@ -121,7 +79,7 @@ def fill_runs(boundaries: Counts, size: int) -> Bitmap:
     return pixels
 
 
-def _counts(mask: Mask, height: int, width: int) -> Counts:
+def counts_of(mask: Mask, height: int, width: int) -> Counts:
     """Counts of the runs down the columns of the whole image, from the crop alone."""
     if height <= 0 or width <= 0 or height * width > MAX_PIXELS:
         raise ValueError(f"an image of {height} x {width} pixels has no RLE")
@@ -144,7 +102,7 @@ def _counts(mask: Mask, height: int, width: int) -> Counts:
     return np.diff(np.concatenate((edges, np.array(ends, dtype=np.int64))), prepend=0)
 
 
-def _mask_of(counts: Counts, height: int) -> Mask:
+def mask_of(counts: Counts, height: int) -> Mask:
     """The mask of valid counts on an image of that height."""
     edges = np.cumsum(counts)
     starts, ends = edges[:-1:2], edges[1::2]
@@ -196,7 +154,8 @@ def _checked_sum(counts: Counts, total: int) -> Counts:
     return counts
 
 
-def _compress(counts: Counts) -> bytes:
+def compress_counts(counts: Counts) -> bytes:
+    """The compressed string of valid counts."""
     values = counts.copy()
     values[3:] -= counts[1:-2]
     # A value takes as many groups of 5 bits as leave room for its sign.
@@ -211,13 +170,13 @@ def _compress(counts: Counts) -> bytes:
         here = groups > n
         five = (values[here] >> (5 * n)) & 0x1F
         more = (groups[here] > n + 1).astype(np.int64) << 5
-        characters[starts[here] + n] = five + more + _FIRST_CHARACTER
+        characters[starts[here] + n] = five + more + FIRST_CHARACTER
     return characters.tobytes()
 
 
-def _decompress(data: bytes, total: int) -> Counts:
+def decompress_counts(data: bytes, total: int) -> Counts:
     """The counts of a compressed string for an image of `total` pixels. Raises ValueError."""
-    characters = np.frombuffer(data, dtype=np.uint8).astype(np.int64) - _FIRST_CHARACTER
+    characters = np.frombuffer(data, dtype=np.uint8).astype(np.int64) - FIRST_CHARACTER
     if characters.size == 0:
         raise ValueError("the RLE's counts are empty")
     if characters.min() < 0 or characters.max() > 0x3F:
@@ -227,7 +186,7 @@ def _decompress(data: bytes, total: int) -> Counts:
         raise ValueError("the RLE's last count is cut short")
     starts = np.concatenate((np.zeros(1, dtype=np.int64), ends[:-1] + 1))
     groups = ends - starts + 1
-    if groups.max() > _MAX_CHARACTERS:
+    if groups.max() > MAX_CHARACTERS:
         raise ValueError("the RLE holds a count too large for any image")
     place = np.arange(characters.size) - np.repeat(starts, groups)
     values = np.add.reduceat((characters & 0x1F) << (5 * place), starts)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
 
 from engine.document.diff import Diff
-from engine.document.masks import Mask, pack, unpack
+from engine.document.masks import Mask, pack, unpack_all
 from engine.document.records import (
     IMAGE_STATE_ID,
     Box,
@@ -47,11 +47,15 @@ def read_records(
     records: dict[int, Record] = {}
     if keys is None or IMAGE_STATE_ID in keys:
         records[IMAGE_STATE_ID] = read_state(connection, media_id)
-    for row in _rows_of(connection, "instance", _INSTANCE, media_id, keys):
-        instance = _instance(media_id, row)
+    rows = list(_rows_of(connection, "instance", _INSTANCE, media_id, keys))
+    masks = _unpack_all(media_id, [row[-1] for row in rows])
+    for row, mask in zip(rows, masks, strict=True):
+        instance = _instance(row, mask)
         records[instance.id] = instance
     for region_id, mask in _rows_of(connection, "ignore_region", "id, mask", media_id, keys):
-        records[_int(region_id)] = IgnoreRegion(_int(region_id), _unpack(media_id, mask))
+        (unpacked,) = _unpack_all(media_id, [mask])
+        assert unpacked is not None
+        records[_int(region_id)] = IgnoreRegion(_int(region_id), unpacked)
     return records if raw else resolve_records(connection, records)
 
 
@@ -221,13 +225,13 @@ def _extra(instance: Instance) -> str | None:
     return json.dumps(rare, separators=(",", ":")) if rare else None
 
 
-def _instance(media_id: int, row: tuple[object, ...]) -> Instance:
-    id_, class_id, provenance, score, x0, y0, x1, y1, z, track_id, extra, mask = row
+def _instance(row: tuple[object, ...], mask: Mask | None) -> Instance:
+    id_, class_id, provenance, score, x0, y0, x1, y1, z, track_id, extra, _packed = row
     rare = json.loads(extra) if isinstance(extra, str) else {}
     return Instance(
         id=_int(id_),
         class_id=_int(class_id),
-        mask=None if mask is None else _unpack(media_id, mask),
+        mask=mask,
         box_xyxy=_box(x0, y0, x1, y1),
         score=score if isinstance(score, float) else None,
         provenance=Provenance(str(provenance)),
@@ -249,11 +253,13 @@ def _box(*edges: object) -> Box | None:
     return (numbers[0], numbers[1], numbers[2], numbers[3]) if len(numbers) == 4 else None
 
 
-def _unpack(media_id: int, packed: object) -> Mask:
-    assert isinstance(packed, bytes)
+def _unpack_all(media_id: int, packed: Sequence[object]) -> list[Mask | None]:
+    """The masks of stored columns; None for NULL."""
+    stored = [data for data in packed if isinstance(data, bytes)]
     try:
-        return unpack(packed)
+        masks = iter(unpack_all(stored))
     except ValueError as e:
         raise ProjectError(
             f"A mask of the image with the id {media_id} is damaged in the project ({e})."
         ) from e
+    return [next(masks) if isinstance(data, bytes) else None for data in packed]
