@@ -32,7 +32,7 @@ from engine.models.store import default_store
 from engine.prediction import Prediction
 from engine.project import Project
 from engine.proposing import prediction_key, proposals
-from engine.refilter import Thresholds, box_iou, masks, passing
+from engine.refilter import Thresholds, masks, overlaps, passing
 from gui.bridge import Bridge
 from gui.desk import Desk
 from gui.editor import Editor, Shown
@@ -457,7 +457,8 @@ def hidden_proposals(
     shown[passing(stand_in, replace(thresholds, score=0.0))] = True
     others = [one.bounds_xyxy for one in instances if not _is_proposal(one)]
     if others:
-        shown &= box_iou(boxes, np.array(others, np.float32)).max(axis=1) < SAME_OBJECT
+        rows, _, _ = overlaps(boxes, np.array(others, np.float32), SAME_OBJECT)
+        shown[rows] = False
     return frozenset(one.id for one, seen in zip(offered, shown, strict=True) if not seen)
 
 

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from engine import refilter as module
 from engine.prediction import Prediction
-from engine.refilter import Thresholds, box_iou, mask_in_box, masks, refilter
+from engine.refilter import Thresholds, mask_in_box, masks, overlaps, refilter
+from tests.engine.iou import box_iou
 
 
 def prediction(
@@ -79,6 +81,26 @@ def test_that_iou_is_that_of_areas() -> None:
     assert box_iou(a, b)[0].tolist() == pytest.approx([1.0, 18 / 22, 0.0])
     nothing = np.zeros((1, 4), dtype=np.float32)
     assert box_iou(nothing, nothing)[0, 0] == 0.0
+
+
+BOXES = st.lists(
+    st.tuples(*[st.integers(-3, 12)] * 2, *[st.integers(0, 9)] * 2).map(
+        lambda box: (box[0], box[1], box[0] + box[2], box[1] + box[3])
+    ),
+    max_size=14,
+).map(lambda boxes: np.array(boxes, np.float32).reshape(-1, 4))
+
+
+@given(BOXES, BOXES, st.sampled_from([0.0, 0.1, 0.5, 0.8, 1.0]))
+def test_that_every_pair_of_boxes_that_meet_is_found(
+    a: NDArray[np.float32], b: NDArray[np.float32], least: float
+) -> None:
+    rows, columns, iou = overlaps(a, b, least)
+    expected = box_iou(a, b)
+    wanted = np.argwhere((expected >= least) & (expected > 0))
+    assert sorted(zip(rows, columns, strict=True)) == [tuple(pair) for pair in wanted]
+    assert iou.tolist() == expected[rows, columns].tolist()
+    assert (np.diff(rows) >= 0).all()
 
 
 def test_that_a_higher_cut_off_makes_smaller_masks() -> None:

@@ -15,7 +15,7 @@ from engine.predict.predictor import Image, Predictor, is_out_of_memory
 from engine.predict.settings import PredictSettings
 from engine.predict.winograd import WinogradConv2d
 from engine.prediction import Prediction
-from engine.refilter import box_iou
+from tests.engine.iou import box_iou
 from tests.engine.networks import card_of, lively_network, picture
 
 ARCHITECTURE = "maskrcnn_resnet18_slim_fpn"
