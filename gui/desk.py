@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -17,31 +16,17 @@ from PySide6.QtCore import QObject, Signal, Slot
 from engine.document.document import Edit
 from engine.document.records import ClassDef, ImageState, MediaItem, ReviewState
 from engine.errors import ProjectError
-from engine.media.image import probe
 from engine.project import Project
 from engine.project.journal import Past
 from engine.project.media_index import ScanReport
 from gui.background import Background
-from gui.editor import Editor, Shown
+from gui.editor import Editor
+from gui.loading import Loaded, Loader
 from gui.opening import Found, home_of, inside_of, is_same, open_project, read_project, sorted_items
-from gui.pictures import Pictures
 from gui.saving import Kept, Saving
 
 AHEAD = (1, 2, -1)
-"""Which neighbours of the shown image are decoded before anybody asks."""
-
-_TOO_MUCH_AHEAD = 50_000_000  # pixels: a picture larger than this is decoded when it is asked for
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Loaded:
-    """What loading an image gave."""
-
-    project: Project
-    shown: Shown
-    past: Past
-    classes: tuple[ClassDef, ...]
-    is_other_content: bool
+"""Which neighbours of the shown image are made ready before anybody asks."""
 
 
 class Desk(QObject):
@@ -70,8 +55,9 @@ class Desk(QObject):
         self.current: MediaItem | None = None
         self.problem = ""  # why the current image cannot be shown
         self.is_other_content = False  # the shown file is not the one that its instances were made for
-        self.pictures = Pictures()
+        self.loader = Loader(lambda: editor.sight)
         self.background = Background(3, "desk")
+        self._ahead = Background(1, "ahead")  # by itself: what a person asks for must not wait behind it
         self.saving = Saving(editor, self.background)
         self._items: dict[int, MediaItem] = {}
         self._listed: set[int] = set()  # the ids of `media`
@@ -176,7 +162,7 @@ class Desk(QObject):
 
     def _take_refreshed(self, found: Found) -> None:
         before = self.current
-        self.pictures.forget()
+        self.loader.forget()
         self._take_media(found)
         if self.current is None:
             self._show_first()
@@ -206,6 +192,8 @@ class Desk(QObject):
             except ProjectError as error:
                 self.failed.emit(str(error))
         self.background.close()
+        self._ahead.close()
+        self.loader.close()
         self.project_changed.emit()
 
     def _opened(self, asked: int, found: Found, file: str | None, files: frozenset[str]) -> None:
@@ -217,7 +205,7 @@ class Desk(QObject):
         self.project, self.files = found.project, files
         self.saving.follow(found.project)
         self.editor.is_read_only = found.project.read_only
-        self.pictures.forget()
+        self.loader.forget()
         self.project_changed.emit()
         self.editor.set_classes(found.classes)
         self._take_media(found)
@@ -368,13 +356,13 @@ class Desk(QObject):
         if item is None or project is None:
             return
         self._showing += 1
-        asked = self._showing
+        asked, edits = self._showing, self.saving.edits
         if self.current != item:
             self.current = item
             self.current_changed.emit()
         self.background.run(
-            lambda: self._load(project, item),
-            lambda loaded: self._shown(asked, loaded),
+            lambda: self.loader.load(project, item),
+            lambda loaded: self._shown(asked, edits, loaded),
             lambda sentence: self._not_shown(asked, item, sentence),
         )
 
@@ -436,51 +424,17 @@ class Desk(QObject):
         self.noticed.emit(self.tr("{} is not among the pictures of this folder.").format(path))
         return False
 
-    def _load(self, project: Project, item: MediaItem) -> _Loaded:
-        path = project.path_of(item)
-        if item.missing:
-            raise ProjectError(
-                self.tr("{} is gone: bring it back, then refresh the folder; its instances are kept.").format(
-                    path
-                )
-            )
-        pixels = self.pictures.read(path, item.frame)
-        height, width = pixels.shape[:2]
-        if (item.width, item.height) != (width, height) and not project.read_only:
-            with suppress(ProjectError):  # a disk that refuses must not hide the picture
-                self._note_size(project, item, width, height)
-        # The document after the pixels: an edit of the old image may still be on its way to it.
-        document = project.load(item.id)
-        sized = replace(item, width=width, height=height)
-        # The classes too: a batch may have made one since they were read.
-        return _Loaded(
-            project,
-            Shown(sized, pixels, document),
-            project.history(item.id),
-            project.classes(),
-            item.id in project.changed_media(),
-        )
-
-    def _note_size(self, project: Project, item: MediaItem, width: int, height: int) -> None:
-        first_look = item.width == 0
-        project.set_size(item.id, width, height)
-        if first_look and item.frame == 0 and item.path.lower().endswith((".tif", ".tiff")):
-            frames = probe(project.path_of(item)).frames
-            if frames > 1:
-                project.add_frames(item.path, range(frames))
-                found = read_project(project)
-                self.background.call(lambda: self._take_frames(found))
-
     def _take_frames(self, found: Found) -> None:
         if found.project is self.project:
             self._take_media(found)
 
-    def _shown(self, asked: int, loaded: _Loaded) -> None:
+    def _shown(self, asked: int, edits: int, loaded: Loaded) -> None:
         project, item = loaded.project, loaded.shown.item
         if asked != self._showing or project is not self.project:
             return
         old = self.editor.shown
-        if self._keep_unfinished() and old is not None and old.item.id == item.id:
+        self._keep_unfinished()
+        if self.saving.edits != edits and old is not None and old.item.id == item.id:
             self.show(item.id)  # what was loaded does not hold it yet
             return
         self.saving.flush_put_off()
@@ -491,8 +445,10 @@ class Desk(QObject):
         self.editor.show(loaded.shown)
         self._set_other_content(loaded.is_other_content)
         self.saving.set_past(loaded.past)
+        if loaded.has_more:
+            self.reread()
         for near in self.neighbours():
-            self._decode_ahead(project.path_of(near), near)
+            self._prepare(project, near)
 
     def _not_shown(self, asked: int, item: MediaItem, sentence: str) -> None:
         if asked != self._showing:
@@ -504,21 +460,20 @@ class Desk(QObject):
         self.saving.set_past(Past())
         self.image_failed.emit(item, sentence)
 
-    def _decode_ahead(self, path: Path, item: MediaItem) -> None:
-        def decode() -> None:
-            info = probe(path, item.frame)
-            if info.width * info.height <= _TOO_MUCH_AHEAD:
-                self.pictures.read(path, item.frame)
+    def _prepare(self, project: Project, item: MediaItem) -> None:
+        asked = self._showing
+
+        def prepare() -> None:
+            if asked == self._showing:  # else somebody has gone on, and other images are near
+                self.loader.prepare(project, item)
 
         # A picture that cannot be read says so when it is asked for.
-        self.background.run(decode, lambda _none: None, lambda _sentence: None)
+        self._ahead.run(prepare, lambda _none: None, lambda _sentence: None)
 
-    def _keep_unfinished(self) -> bool:
+    def _keep_unfinished(self) -> None:
         """Finish what the tool is making, such as a polygon, rather than lose it with the image."""
-        if not self.editor.tool.is_busy or self.editor.shown is None:
-            return False
-        self.editor.commit()
-        return True
+        if self.editor.tool.is_busy and self.editor.shown is not None:
+            self.editor.commit()
 
     def accept_content(self) -> None:
         """The shown image's instances are right for the picture as it is now."""

@@ -17,16 +17,23 @@ from engine.document.records import ClassDef, Instance, MediaItem
 from engine.errors import MaskwrightError
 from engine.media.picture import Rgb
 from gui.camera import Camera
+from gui.canvas.labels import LabelMap
 from gui.tools.tool import TOOLS, Pointer, Tool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """An image with its pixels and its document: they are swapped in together or not at all."""
+    """An image with its pixels and its document: they are swapped in together or not at all.
+
+    suppressed: for `Sight`. labels: where the visible masks lie, if whoever loaded the image worked it
+    out; the canvas keeps it up to date.
+    """
 
     item: MediaItem
     pixels: Rgb
     document: Document
+    suppressed: frozenset[int] = frozenset()
+    labels: LabelMap | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -103,7 +110,7 @@ class Editor(QObject):
         self._end_subscription()
         self.shown = shown
         self._selection, self.hovered = (), None
-        self._sight = replace(self._sight, suppressed=frozenset())
+        self._sight = replace(self._sight, suppressed=shown.suppressed if shown else frozenset())
         if shown is not None:
             self._end_subscription = shown.document.subscribe(self._on_edit)
         else:

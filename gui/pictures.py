@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from engine.errors import MediaError
@@ -24,6 +25,7 @@ class Pictures:
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
+        self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decoder")
         self._kept: OrderedDict[_Key, Future[Rgb]] = OrderedDict()
 
     def read(self, path: Path, frame: int = 0) -> Rgb:
@@ -42,10 +44,22 @@ class Pictures:
         except MediaError as e:
             raise MediaError(str(e)) from None  # the first one's traceback is not ours to grow
 
+    def begin(self, path: Path, frame: int = 0) -> None:
+        """Decode a picture on a thread of its own, for a `read` that will come."""
+        self._decoder.submit(self._read_quietly, path, frame)
+
+    def close(self) -> None:
+        """End that thread."""
+        self._decoder.shutdown(cancel_futures=True)
+
     def forget(self) -> None:
         """Drop all, so that files are read anew."""
         with self._lock:
             self._kept.clear()
+
+    def _read_quietly(self, path: Path, frame: int) -> None:
+        with suppress(MediaError):  # whoever reads it is told
+            self.read(path, frame)
 
     def _decode(self, key: _Key, future: Future[Rgb]) -> None:
         try:

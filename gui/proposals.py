@@ -102,6 +102,7 @@ class Proposals(QObject):
         self._keep_choices = QTimer(self, interval=500, singleShot=True)
         self._keep_choices.timeout.connect(self._write_choices)
         editor.see(replace(editor.sight, score=choices.score))
+        desk.loader.hides = self._hides
         editor.image_changed.connect(self._on_image)
         editor.edited.connect(self._on_edit)
         editor.classes_changed.connect(self._refresh)
@@ -374,11 +375,11 @@ class Proposals(QObject):
     def _refresh(self) -> None:
         """Work out which proposals better ones, a person's work or the class filter hide."""
         shown = self._editor.shown
-        hidden = frozenset[int]()
-        if shown is not None:
-            names = {one.id: one.name for one in self._editor.classes}
-            hidden = hidden_proposals(shown.document.instances, names, self.thresholds)
+        hidden = self._hides(shown.document.instances, self._editor.classes) if shown else frozenset()
         self._editor.see(replace(self._editor.sight, suppressed=hidden))
+
+    def _hides(self, instances: tuple[Instance, ...], classes: tuple[ClassDef, ...]) -> frozenset[int]:
+        return hidden_proposals(instances, {one.id: one.name for one in classes}, self.thresholds)
 
     def _tell(self, problem: str = "") -> None:
         shown = self._editor.shown

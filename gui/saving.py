@@ -61,7 +61,7 @@ class Saving(QObject):
         self._background = background
         self._project: Project | None = None
         self._waiting = 0
-        self._edits = 0  # counts edits, to see that none was made meanwhile
+        self.edits = 0  # counted, for whoever must see that none was made meanwhile
         self._put_off: tuple[int, Diff] | None = None
         self._put_off_timer = QTimer(self, interval=_PUT_OFF_MS, singleShot=True)
         self._put_off_timer.timeout.connect(self.flush_put_off)
@@ -88,7 +88,7 @@ class Saving(QObject):
     def _on_edit(self, edit: Edit) -> None:
         if edit.step is not Step.DO:
             return
-        self._edits += 1
+        self.edits += 1
         shown, project = self._editor.shown, self._writable
         if project is None or shown is None or edit.source is Source.ENGINE:
             return  # who makes a model's edit also sees to its saving
@@ -192,7 +192,7 @@ class Saving(QObject):
         if shown is None or project is None:
             return
         self.flush_put_off()
-        media_id, edits = shown.item.id, self._edits
+        media_id, edits = shown.item.id, self.edits
         move = project.queue_undo if step is Step.UNDO else project.queue_redo
 
         def queue() -> Future[Diff | None]:
@@ -214,7 +214,7 @@ class Saving(QObject):
         self.set_past(past)
         if diff is None:
             return
-        if edits != self._edits:
+        if edits != self.edits:
             self.resync()
             return
         self._apply(diff, step)
@@ -235,12 +235,12 @@ class Saving(QObject):
         if shown is None or project is None:
             return
         self.flush_put_off()
-        media_id, edits = shown.item.id, self._edits
+        media_id, edits = shown.item.id, self.edits
 
         def loaded(found: tuple[Document, Past, tuple[ClassDef, ...]]) -> None:
             if self._editor.shown is not shown:
                 return
-            if self._edits != edits or self._editor.tool.is_busy:
+            if self.edits != edits or self._editor.tool.is_busy:
                 QTimer.singleShot(_BUSY_MS, self, self.resync)  # what is drawn now comes first
                 return
             fresh, past, classes = found

@@ -98,6 +98,12 @@ def past(connection: sqlite3.Connection) -> ClassPast:
     return ClassPast(undo[1] if undo else "", redo[1] if redo else "")
 
 
+def stamp(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Two numbers that are others after every step of the classes, its undoing and its redoing."""
+    last, undone = connection.execute("SELECT max(seq), total(undone) FROM class_op").fetchone()
+    return int(last or 0), int(undone)
+
+
 # Changing; each runs in the writer's transaction and is one step
 
 

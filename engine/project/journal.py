@@ -255,5 +255,13 @@ def _last_foreign(connection: sqlite3.Connection, media_id: int) -> int:
     return int(row[0] or 0)
 
 
+def stamp(connection: sqlite3.Connection, media_id: int) -> tuple[int, int, int]:
+    """Three numbers that are others after every edit of the image, its undoing and its redoing."""
+    last, undone, count = connection.execute(
+        "SELECT max(seq), total(undone), count(*) FROM op WHERE media_id = ?", (media_id,)
+    ).fetchone()
+    return int(last or 0), int(undone), int(count)
+
+
 def _is_proposal(record: Record) -> bool:
     return isinstance(record, Instance) and record.provenance.is_proposal

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeAlias, TypeVar
 
 from engine.document.diff import Diff, Source
 from engine.document.document import Document
@@ -49,6 +49,7 @@ from engine.project.reviews import ReviewPast
 from engine.project.writer import Unsaved, Writer
 
 T = TypeVar("T")
+Stamp: TypeAlias = tuple[int, ...]
 
 
 class Project:
@@ -281,6 +282,12 @@ class Project:
             for diff in unsaved:
                 records = diff.applied_to(records)
             return Document(classes.resolve_records(connection, records))
+
+    def stamp(self, media_id: int) -> Stamp:
+        """Equal stamps of an image: `load` gives equal documents, of the same classes."""
+        unsaved = self._writer.settle(media_id) if self._writer else ()
+        with self._reading() as connection:
+            return *journal.stamp(connection, media_id), *classes.stamp(connection), len(unsaved)
 
     def review_state(self, media_id: int) -> ReviewState:
         """What a person has said of the image."""

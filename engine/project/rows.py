@@ -52,8 +52,8 @@ def read_records(
     for row, mask in zip(rows, masks, strict=True):
         instance = _instance(row, mask)
         records[instance.id] = instance
-    for region_id, mask in _rows_of(connection, "ignore_region", "id, mask", media_id, keys):
-        (unpacked,) = _unpack_all(media_id, [mask])
+    for region_id, packed in _rows_of(connection, "ignore_region", "id, mask", media_id, keys):
+        (unpacked,) = _unpack_all(media_id, [packed])
         assert unpacked is not None
         records[_int(region_id)] = IgnoreRegion(_int(region_id), unpacked)
     return records if raw else resolve_records(connection, records)

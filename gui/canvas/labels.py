@@ -12,14 +12,17 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.document.document import Document
 from engine.document.mask import EMPTY, Mask
 from engine.document.paint import MaskCanvas, Rectangle
+from engine.document.records import Instance
 
 Labels: TypeAlias = NDArray[np.uint16] | NDArray[np.int32]
 
 BEING_PAINTED = -1
 """The id of a mask that is painted and belongs to no visible layer yet."""
 
+_LOWEST = -(2**62)  # the z of ignore regions: below every instance
 _MOST_UINT16 = 65_535
 _MANY = 64  # rectangles; from here on one around them all is cheaper
 
@@ -30,6 +33,13 @@ class Layer(NamedTuple):
     id: int
     mask: Mask
     z: int
+
+
+def layers_of(document: Document, instances: Iterable[Instance]) -> list[Layer]:
+    """The ignore regions of a document, below everything, and those of some instances that have a mask."""
+    layers = [Layer(region.id, region.mask, _LOWEST) for region in document.ignore_regions]
+    layers += [Layer(one.id, one.mask, one.z) for one in instances if one.mask is not None]
+    return layers
 
 
 class LabelMap:

@@ -11,19 +11,18 @@ from engine.document.document import Document
 from engine.document.paint import Rectangle
 from engine.document.records import Instance
 from gui.canvas.colors import UNKNOWN, ColorTable, Kind, Light, Rgb8
-from gui.canvas.labels import BEING_PAINTED, LabelMap, Layer
+from gui.canvas.labels import BEING_PAINTED, LabelMap, layers_of
 from gui.editor import Sight
 from gui.tools.tool import Painted
 
 _MANY = 256  # instances; from here on the whole image is one rectangle
-_LOWEST = -(2**62)  # the z of ignore regions: below every instance
 
 
 class Overlay:
-    """The raster of one image. height, width: of the image."""
+    """The raster of one image. labels: of its size, made ready by whoever loaded it or empty."""
 
-    def __init__(self, height: int, width: int) -> None:
-        self.labels = LabelMap(height, width)
+    def __init__(self, labels: LabelMap) -> None:
+        self.labels = labels
         self.colors = ColorTable()
         self.has_ignored = False
         self._styles: dict[int, tuple[Rgb8, Kind]] = {}
@@ -33,19 +32,15 @@ class Overlay:
         self, document: Document, instances: Iterable[Instance], sight: Sight, classes: Mapping[int, Rgb8]
     ) -> list[Rectangle]:
         """Take the instances that are visible now, from the lowest to the topmost."""
-        layers: list[Layer] = []
-        styles: dict[int, tuple[Rgb8, Kind]] = {}
-        if not sight.hide_all:
-            for region in document.ignore_regions:
-                layers.append(Layer(region.id, region.mask, _LOWEST))
-                styles[region.id] = (UNKNOWN, Kind.IGNORED)
-        self.has_ignored = bool(layers)
-        for one in instances:
+        visible = () if sight.hide_all else tuple(instances)
+        ignored = () if sight.hide_all else document.ignore_regions
+        styles = {region.id: (UNKNOWN, Kind.IGNORED) for region in ignored}
+        self.has_ignored = bool(ignored)
+        for one in visible:
             if one.mask is not None:
-                layers.append(Layer(one.id, one.mask, one.z))
                 kind = Kind.PROPOSAL if one.provenance.is_proposal else Kind.SOLID
                 styles[one.id] = (classes.get(one.class_id, UNKNOWN), kind)
-        changed = self.labels.update(layers)
+        changed = self.labels.update([] if sight.hide_all else layers_of(document, visible))
         restyled = [id_ for id_, style in styles.items() if self._styles.get(id_) != style]
         # A label may have gone from one instance to another, so that all are styled.
         self.colors.style(

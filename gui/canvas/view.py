@@ -20,6 +20,7 @@ from gui.canvas.adjust import table_of
 from gui.canvas.colors import UNKNOWN, Light, rgb_of
 from gui.canvas.frame import Frame
 from gui.canvas.input import CanvasInput
+from gui.canvas.labels import LabelMap
 from gui.canvas.minimap import Minimap
 from gui.canvas.overlay import Overlay
 from gui.canvas.pyramid import Pyramid, PyramidBuilder
@@ -106,7 +107,7 @@ class CanvasView(QWidget):
             self._minimap.set_picture(None)
         else:
             self._frame.pyramid = self._builder.start(shown.pixels)
-            self._frame.overlay = Overlay(*shown.size)
+            self._frame.overlay = Overlay(shown.labels or LabelMap(*shown.size))
             self._frame.overlay.see(self._sight)
             self._minimap.set_picture(self._frame.pyramid)
             self._stack()

@@ -61,7 +61,7 @@ def window(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     window.show()
     window.desk.open([folder])
     until(lambda: window.editor.shown is not None)
-    rest()
+    rest(window)
     yield window
     window.close()
     application.processEvents()
@@ -75,12 +75,12 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.001)
 
 
-def rest(seconds: float = 4.0) -> None:
-    """As a person who looks at an image."""
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        QApplication.processEvents()
-        time.sleep(0.005)
+def rest(window: MainWindow) -> None:
+    """As a person who looks at an image, until what goes on behind it is over."""
+    near = [item.id for item in window.desk.neighbours()]
+    until(lambda: all(media_id in window.desk.loader._ready for media_id in near))
+    ends = time.monotonic() + 1
+    until(lambda: time.monotonic() > ends)
 
 
 def is_shown(window: MainWindow, media_id: int) -> bool:
@@ -98,7 +98,7 @@ def switch(window: MainWindow, ids: list[int]) -> tuple[list[float], list[float]
         QApplication.processEvents()
         wall.append(1000 * (time.perf_counter() - began))
         cpu.append(1000 * (time.process_time() - used))
-        rest()
+        rest(window)
     return wall, cpu
 
 

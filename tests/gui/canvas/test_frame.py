@@ -16,6 +16,7 @@ from engine.media.picture import Rgb
 from gui.camera import Placement
 from gui.canvas.adjust import table_of
 from gui.canvas.frame import Frame
+from gui.canvas.labels import LabelMap
 from gui.canvas.overlay import Overlay
 from gui.canvas.pyramid import Pyramid, build
 from gui.editor import Sight
@@ -51,7 +52,7 @@ class Scene:
             return True
 
         build(pixels, self.pyramid.depth, take)
-        self.overlay = self.frame.overlay = Overlay(*pixels.shape[:2])
+        self.overlay = self.frame.overlay = Overlay(LabelMap(*pixels.shape[:2]))
         self.overlay.see(sight)
         self.frame.adjust = table_of(sight)
         self.sight = sight
