@@ -81,6 +81,9 @@ class Actions(QObject):
             context.settings.changed,
         ):
             signal.connect(self._later)
+        if context.frames is not None:
+            context.frames.clip_changed.connect(self._later)
+            context.frames.playing_changed.connect(self._later)
 
     @Slot()
     def _later(self) -> None:

@@ -121,13 +121,21 @@ class Jobs(QObject):
         return tuple(found)
 
     def label(
-        self, paths: tuple[str, ...], *, classes: tuple[str, ...] | None = None, again: bool = False
+        self,
+        paths: tuple[str, ...],
+        *,
+        classes: tuple[str, ...] | None = None,
+        again: bool = False,
+        every: int = 0,
     ) -> None:
-        """Propose instances for these images with the chosen model, in the background."""
+        """Propose instances for these images with the chosen model, in the background.
+
+        every: of a video each n-th frame; 0 for the frames that are images already.
+        """
         folder = self._desk.folder
         if self.is_running or folder is None or not paths:
             return
-        self._start(LabelFolder(folder, self._proposals.choice, paths, classes, None, again))
+        self._start(LabelFolder(folder, self._proposals.choice, paths, classes, None, again, every=every))
 
     def go_on(self) -> None:
         """Continue a run that was stopped or failed: what is up to date is not done again."""

@@ -23,6 +23,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from engine.media.picture import Rgb
+from engine.media.scan import is_video_name
 from gui.actions import Actions
 from gui.bridge import Bridge
 from gui.canvas.view import CanvasView
@@ -31,6 +33,7 @@ from gui.commands.registry import COMMANDS, Context
 from gui.desk import Desk
 from gui.dialogs.unsaved import may_leave
 from gui.editor import Editor
+from gui.frames import Frames
 from gui.jobs import Jobs
 from gui.models import Models
 from gui.panels.classes import Classes
@@ -42,6 +45,7 @@ from gui.panels.proposals import ProposalsPanel
 from gui.panels.sight import SightPanel
 from gui.panels.status import Status
 from gui.panels.surveyor import Surveyor
+from gui.panels.timeline import FIRST, MORE, Timeline
 from gui.panels.welcome import Message, Welcome
 from gui.proposals import Proposals
 from gui.saving import Kept
@@ -72,6 +76,7 @@ class MainWindow(QMainWindow):
         self.proposals = Proposals(self.editor, self.desk, self.bridge, settings)
         self.jobs = Jobs(self.desk, self.bridge, self.proposals)
         self.models = Models(self.proposals, self.desk.background)
+        self.frames = Frames(self.desk)
         self.canvas = CanvasView(self.editor)
         self.context = Context(
             self.editor,
@@ -82,6 +87,7 @@ class MainWindow(QMainWindow):
             self.models,
             settings,
             self.canvas,
+            frames=self.frames,
         )
         self.actions_ = Actions(self, self.canvas, self.context)
         self._title_soon = QTimer(self, interval=_TITLE_MS, singleShot=True)
@@ -99,6 +105,7 @@ class MainWindow(QMainWindow):
 
     def _build_middle(self) -> None:
         actions = self.actions_
+        self.surveyor = Surveyor(self.desk)
         self.notices = Notices(self.desk, actions["file.save_again"], actions["image.accept_content"])
         self.welcome = Welcome(
             self.settings, [actions["file.open_folder"], actions["file.open_files"], actions["file.sample"]]
@@ -116,6 +123,14 @@ class MainWindow(QMainWindow):
         layout.setSpacing(0)
         layout.addWidget(self.notices)
         layout.addWidget(self.stack, 1)
+        self.timeline = Timeline(
+            self.frames,
+            self.desk,
+            self.surveyor,
+            [actions[id_] for id_ in FIRST],
+            [actions[id_] for id_ in MORE],
+        )
+        layout.addWidget(self.timeline)
         layout.addWidget(self.jobs_panel)
         self.setCentralWidget(middle)
 
@@ -161,7 +176,6 @@ class MainWindow(QMainWindow):
 
     def _build_docks(self) -> None:
         left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
-        self.surveyor = Surveyor(self.desk)
         self.media_list = MediaList(self.desk, self.surveyor)
         self.proposals_panel = ProposalsPanel(
             self.editor, self.proposals, self.models, self.actions_["predict.model"]
@@ -213,6 +227,10 @@ class MainWindow(QMainWindow):
         self.models.failed.connect(self.tell)
         self.jobs.said.connect(self.tell)
         self.welcome.chosen.connect(lambda path: self.open([path]))
+        self.frames.moving.connect(self._on_moving)
+        self.frames.failed.connect(self.tell)
+        self.frames.said.connect(self.tell)
+        self.canvas.moving_pressed.connect(self.frames.pause)
         self.canvas.space_tapped.connect(lambda: self._on_asked("image.accept"))
 
     def _restore(self) -> None:
@@ -272,6 +290,7 @@ class MainWindow(QMainWindow):
         )
         self.hide()  # what is left takes a moment that nobody needs to see
         self.models.stop()
+        self.frames.stop()
         self.desk.close()
         self.canvas.stop()
         self.media_list.stop()
@@ -327,6 +346,11 @@ class MainWindow(QMainWindow):
                 self.canvas.setFocus()
         self._entitle()
 
+    @Slot(object)
+    def _on_moving(self, pixels: Rgb) -> None:
+        self.canvas.show_moving(pixels)
+        self.stack.setCurrentWidget(self.canvas)
+
     @Slot(object, str)
     def _on_image_failed(self, _item: object, sentence: str) -> None:
         self.message.tell(sentence)
@@ -339,6 +363,8 @@ class MainWindow(QMainWindow):
             self.setWindowTitle("")
             return
         parts = [desk.current.path] if desk.current else []
+        if desk.current and is_video_name(desk.current.path):
+            parts[0] = self.tr("{}, frame {:,}").format(desk.current.path, desk.current.frame)
         parts.append(desk.project.folder.name)
         parts.append(self._saved_in_words())
         self.setWindowTitle(" — ".join(parts))

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from engine.document.document import Edit
 from engine.document.paint import Rectangle
+from engine.media.picture import Rgb
 from gui.camera import Camera, Placement
 from gui.canvas import preview
 from gui.canvas.adjust import table_of
@@ -41,6 +42,7 @@ class CanvasView(QWidget):
     """Shows what an editor has. Close it, or call `stop`, to end its thread."""
 
     space_tapped = Signal()
+    moving_pressed = Signal()  # a moving picture was clicked
 
     def __init__(self, editor: Editor, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -53,6 +55,7 @@ class CanvasView(QWidget):
         self._sight = editor.sight
         self._shapes: tuple[Shape, ...] = ()
         self._image_size = (0, 0)
+        self._is_moving = False
         self._fitted_to = QSize()
         self._rest = QTimer(self, singleShot=True, interval=_REST_MS)
         self._rest.timeout.connect(self._repaint)
@@ -95,9 +98,23 @@ class CanvasView(QWidget):
         """A common size of a view."""
         return QSize(960, 720)
 
+    def show_moving(self, pixels: Rgb) -> None:
+        """Show a picture of a film or a camera, without anything to edit, until an image is shown."""
+        self._is_moving = True
+        self._builder.drop()
+        self._frame.pyramid, self._frame.overlay = Pyramid(pixels), None
+        if pixels.shape[:2] != self._image_size:
+            self._image_size = (pixels.shape[0], pixels.shape[1])
+            self._fit_camera()
+        self._frame.invalidate()
+        self.update()
+
     # What changed
 
     def _take_image(self) -> None:
+        if self._is_moving and self._editor.shown is None:
+            return  # the last picture stays until there is another
+        self._is_moving = False
         shown = self._editor.shown
         self._shapes = ()
         self._vectors.painted = None
@@ -214,9 +231,12 @@ class CanvasView(QWidget):
 
     def fit(self) -> None:
         """Show the whole picture."""
-        if self._editor.shown is not None:
-            self._editor.set_camera(self._fitting(self.size()))
-            self._fitted_to = self.size()
+        if self._editor.shown is not None or self._is_moving:
+            self._fit_camera()
+
+    def _fit_camera(self) -> None:
+        self._editor.set_camera(self._fitting(self.size()))
+        self._fitted_to = self.size()
 
     def _fitting(self, size: QSize) -> Camera:
         height, width = self._image_size
@@ -233,6 +253,9 @@ class CanvasView(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Input goes to CanvasInput, all else to Qt."""
+        if self._is_moving and event.type() is QEvent.Type.MouseButtonPress:
+            self.moving_pressed.emit()
+            return True
         if self._input.handle(event):
             return True
         if event.type() is QEvent.Type.DevicePixelRatioChange:

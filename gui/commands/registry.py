@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gui.bridge import Bridge
     from gui.desk import Desk
     from gui.editor import Editor
+    from gui.frames import Frames
     from gui.jobs import Jobs
     from gui.models import Models
     from gui.proposals import Proposals
@@ -60,6 +61,7 @@ class Context:
     settings: Settings
     viewport: Viewport
     clipboard: Clipboard = field(default_factory=Clipboard)
+    frames: Frames | None = None
 
 
 Run: TypeAlias = Callable[..., None]

@@ -1,0 +1,50 @@
+"""Frames of a file written as pictures of their own, when somebody asks for that.
+
+Knows how such files are named; the file itself is only read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import cv2
+
+from engine.errors import MediaError
+from engine.media.files import system_path
+from engine.media.image import read_rgb
+
+
+def frame_name(path: Path, frame: int) -> str:
+    """The name of a frame as a file of its own: ``clip_000012.png``."""
+    return f"{path.stem}_{frame:06d}.png"
+
+
+def export_frames(path: Path, frames: Sequence[int], folder: Path) -> Iterator[int]:
+    """Write frames of a file as PNG into a folder, and yield how many are there, one by one.
+
+    One that is there already is left as it is, so that a second call goes on where the first was left.
+    Raises MediaError.
+    """
+    for count, frame in enumerate(frames, start=1):
+        target = folder / frame_name(path, frame)
+        if not target.exists():
+            write_png(target, cv2.cvtColor(read_rgb(path, frame), cv2.COLOR_RGB2BGR))
+        yield count
+
+
+def write_png(target: Path, bgr: cv2.typing.MatLike) -> None:
+    """Write a picture (H x W x 3, blue first) as PNG; the file is whole or not there. Raises MediaError."""
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _, encoded = cv2.imencode(".png", bgr)
+        Path(system_path(partial)).write_bytes(encoded.tobytes())
+        os.replace(partial, target)  # noqa: PTH105 - one call on every system
+    except OSError as e:
+        raise MediaError(f"{target} cannot be written ({e.strerror or e}): choose another folder.") from e
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
