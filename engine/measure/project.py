@@ -125,15 +125,12 @@ def keep_scale(project: Project, scale: Scale | None, path: str = "") -> None:
 
 
 def measurable(project: Project, wanted: Wanted, media_ids: Collection[int] | None = None) -> list[MediaItem]:
-    """The images with something to measure, as the project lists them: those that were looked at."""
-    states, blank = project.image_states(), project.blank_frames()
+    """The images with something to measure, as the project lists them: with instances, or looked at."""
+    states = project.image_states()
     reviewed = {id_ for id_, state in states.items() if state.review is ReviewState.REVIEWED}
+    known = reviewed if wanted.reviewed_only else {*states, *project.survey().media_ids.tolist()}
     return [
-        item
-        for item in project.media()
-        if (media_ids is None or item.id in media_ids)
-        and item.id not in blank
-        and (item.id in reviewed or (not wanted.reviewed_only and item.id in states))
+        item for item in project.media() if item.id in known and (media_ids is None or item.id in media_ids)
     ]
 
 
@@ -154,10 +151,23 @@ def measure_items(
                     problem = str(error)
             sized = item if grey is None else replace(item, width=grey.shape[1], height=grey.shape[0])
             scale = scales.of(item)
-            rows = [_measured(item, one, classes[one.class_id], grey, scale) for one in taken]
-            yield _summary(sized, taken, classes, scale, problem), rows
+            yield (
+                _summary(sized, taken, classes, scale, problem),
+                measure_image(item, taken, classes, grey, scale),
+            )
     finally:
         threads.shutdown(wait=True, cancel_futures=True)
+
+
+def measure_image(
+    item: MediaItem,
+    instances: Iterable[Instance],
+    classes: Mapping[int, ClassDef],
+    grey: Grey | None,
+    scale: Scale,
+) -> list[Measured]:
+    """Measure instances of one image, wherever they come from; without a picture they have no brightness."""
+    return [_measured(item, one, classes[one.class_id], grey, scale) for one in instances]
 
 
 def _ahead(

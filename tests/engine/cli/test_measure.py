@@ -90,6 +90,15 @@ def test_that_proposals_below_the_threshold_and_unreviewed_images_can_be_left_ou
     assert table(out) == []
 
 
+def test_that_what_was_drawn_counts_before_anybody_reviews_it(folder: Path, tmp_path: Path) -> None:
+    with Project.open(folder) as project:
+        item = next(one for one in project.media() if one.path == "c.png")
+        drawn = Instance(new_id(), project.classes()[0].id, Mask.from_crop(1, 1, np.ones((3, 3))))
+        project.save(item.id, Diff(added={drawn.id: drawn}), name="Draw").result()
+    assert measure(folder, "--out", tmp_path / "out.csv", "--no-intensity") == 0
+    assert ("c.png", "9") in {(row["image"], row["area"]) for row in table(tmp_path / "out.csv")}
+
+
 def test_that_a_scale_gives_units_and_stays_when_asked_to(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     assert measure(folder, "--out", out, "--scale", "0.5 µm", "--keep-scale", "--no-intensity") == 0
