@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from engine.media.image import MAX_PIXELS
+from engine.models.card import Json
 from engine.predict.settings import PredictSettings
 from engine.prediction import Prediction
 from engine.train.events import (
@@ -105,7 +106,7 @@ class FineTune:
     held_out: share of newly reviewed images to measure on; those that have been assigned stay. accept:
     when the new version becomes the active one. frozen_stages: of the body. name, notes: of the new
     version. resume: go on with the run that was stopped; what was given for it counts again. window:
-    leave a core to the window.
+    leave a core to the window. recipe: fields of it that are to differ.
     """
 
     folder: Path
@@ -125,6 +126,7 @@ class FineTune:
     notes: str = ""
     resume: bool = False
     window: bool = True
+    recipe: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,12 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 )
 @click.option("--against", metavar="MODEL", help="Measure this model too, and put the two side by side.")
 @click.option(
+    "--all",
+    "on_all",
+    is_flag=True,
+    help="Measure on all reviewed images of a project, not on the held-out ones alone.",
+)
+@click.option(
     "--report",
     type=click.Path(path_type=Path, file_okay=False),
     help="Write a report here: a page to open, pictures, and the figures as JSON.",
@@ -44,11 +50,13 @@ def evaluate(
     device: str,
     threshold: float,
     against: str | None,
+    on_all: bool,
     report: Path | None,
     as_json: bool,
 ) -> None:
     """Measure a model on DATA, a project folder (its reviewed images) or a COCO JSON file.
 
+    Of a project whose images have been held out from training those alone count, as at its gate.
     Prints COCO's AP by mask, boundary and box on a 0-1 scale, with up to 300 detections an image, and
     how much is found, and found right, at a score threshold.
     """
@@ -58,11 +66,16 @@ def evaluate(
     from engine.train.sources import load_labelled, split
 
     truth = load_labelled(data, images)
+    if data.is_dir() and not on_all and val_fraction is None:
+        truth = evaluating.held_out_of(data) or truth
     if val_fraction is not None:
         _, truth = split(truth, val_fraction, seed)
     if report is not None:
         check_writable(report)
     versions = [obtain(name) for name in (model, against) if name is not None]
-    after, *others = (evaluating.measure(truth, version, device) for version in versions)
+    some_known = any(set(version.card.classes) & set(truth.class_names) for version in versions)
+    after, *others = (
+        evaluating.measure(truth, version, device, may_know_nothing=some_known) for version in versions
+    )
     before = others[0] if others else None
     evaluating.tell(truth, after, before, threshold=threshold, report=report, as_json=as_json)

@@ -16,11 +16,14 @@ from engine.models.version import load_network
 from engine.predict.predictor import Predictor
 from engine.predict.settings import PredictSettings
 from engine.train.confusion import Confusion
-from engine.train.evaluate import Evaluation, evaluate
+from engine.train.evaluate import Evaluation, assess, evaluate
+from engine.train.gate import Contender, judge
 from engine.train.report import Measurement, compared, figures, write_comparison, write_report
 from engine.train.report.comparison import ROWS
 from engine.train.report.words import advice, change, headline, number
 from engine.train.scores import KINDS, MAX_DETECTIONS
+from engine.train.sources import load_for_tuning
+from engine.train.verdict import Accept
 
 MOST_CLASSES = 20
 """More are left to the report and to --json."""
@@ -29,8 +32,16 @@ _COLUMNS = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "recall")
 _CLASS_COLUMNS = ("mask ap", "mask ap50", "mask ap75", "boundary ap", "box ap")
 
 
-def measure(truth: LabelledSet, version: ModelVersion, device: str) -> Measurement:
-    """Load a model and measure it, with progress on the error stream. Raises MaskwrightError."""
+def measure(
+    truth: LabelledSet, version: ModelVersion, device: str, *, may_know_nothing: bool = False
+) -> Measurement:
+    """Load a model and measure it, with progress on the error stream. Raises MaskwrightError.
+
+    may_know_nothing: one that knows no class of the truth finds nothing, instead of being an error.
+    """
+    if may_know_nothing and not set(version.card.classes) & set(truth.class_names):
+        say(f"{version.card.name} knows no class of the data: it counts as a model that finds nothing")
+        return Measurement(version, assess(truth, [()] * len(truth.images)))
     choice = choose_device(device)
     use_threads(window=False)
     say(f"device: {choice.reason}")
@@ -44,6 +55,16 @@ def measure(truth: LabelledSet, version: ModelVersion, device: str) -> Measureme
     )
     with Progress(f"measuring {version.card.name}", len(truth.images)) as progress:
         return Measurement(version, evaluate(predictor, truth, on_image=progress.advance))
+
+
+def held_out_of(folder: Path) -> LabelledSet | None:
+    """The images that a project holds out from training; None where it holds out none."""
+    _, held_out = load_for_tuning(folder)
+    if not held_out.images:
+        say("no image of the project is held out yet: all reviewed ones count")
+        return None
+    say(f"measuring on the {len(held_out.images)} images that the project holds out (--all: on all reviewed)")
+    return held_out
 
 
 def tell(
@@ -68,6 +89,8 @@ def tell(
         click.echo(json.dumps(content, indent=1, ensure_ascii=False))
     elif before is not None:
         show_comparison(before, after, len(truth.images), threshold)
+        click.echo("")
+        show_certainty(truth, before, after)
     else:
         show(after.evaluation, len(truth.images), threshold)
     if page is not None:
@@ -111,6 +134,17 @@ def show_comparison(before: Measurement, after: Measurement, images: int, thresh
     for one in (before, after):
         counts = one.evaluation.matches.at(threshold)
         click.echo(f"{one.name}, at a score threshold of {threshold:.2f}: {_sentence(counts)}")
+
+
+def show_certainty(truth: LabelledSet, before: Measurement, after: Measurement) -> None:
+    """Print what the gate would say of the difference."""
+    old, new = (
+        Contender(one.name, one.evaluation.scores, one.evaluation.matches, one.evaluation.found)
+        for one in (before, after)
+    )
+    verdict = judge(truth, old=old, new=new, accept=Accept.BETTER, seed=0)
+    if verdict.new is not None:
+        click.echo(f"{verdict.certainty} At the gate of a fine-tuning: {verdict.decision}.")
 
 
 def _sentence(counts: Confusion) -> str:

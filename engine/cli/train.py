@@ -60,9 +60,19 @@ if TYPE_CHECKING:
     metavar="NAME=VALUE",
     help="Another value for a number of the recipe (engine/train/recipe.py); may be given several times.",
 )
+@click.option(
+    "--accept",
+    type=click.Choice(["better", "always", "never"]),
+    default="better",
+    show_default=True,
+    help="When a project works with the new model from now on.",
+)
+@click.option("--against", metavar="MODEL", help="The model in use, by default the project's active one.")
+@click.option("--classes", metavar="A,B", help="Learn only these classes of a project.")
+@click.option("--notes", default="", help="A note for the new model of a project.")
 @click.option("--resume", is_flag=True, help="Go on where a stopped training of the same name left off.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures of the run as JSON.")
-def train(
+def train(  # long: every option is named once here and handed on
     data: Path,
     *,
     images: Path | None,
@@ -77,10 +87,18 @@ def train(
     seed: int,
     side: int | None,
     changes: tuple[str, ...],
+    accept: str,
+    against: str | None,
+    classes: str | None,
+    notes: str,
     resume: bool,
     as_json: bool,
 ) -> int:
     """Train a model on DATA, a project folder (its reviewed images) or a COCO JSON file.
+
+    Of a project about a fifth of the images is held out, always the same ones. On them the new model
+    and the one in use are measured, and the project works with the new one if it is better. With --val or
+    --val-fraction a project's reviewed images are labels like those of a COCO file: there is no gate.
 
     The best weights are saved as NAME, the last ones as NAME-last. Ctrl+C stops after the step at
     hand; the same command with --resume goes on there.
@@ -89,7 +107,31 @@ def train(
         raise click.UsageError("Give --val or --val-fraction, not both.")
     if iterations is not None and minutes is not None:
         raise click.UsageError("Give --iterations or --minutes, not both.")
-    from engine.cli import training
+    if data.is_dir() and val is None and val_fraction is None:
+        from engine.cli import team_training, tuning
+        from engine.messages import Accept, FineTune
+
+        request = FineTune(
+            data,
+            base=base,
+            against=against,
+            iterations=iterations,
+            minutes=minutes,
+            side=side,
+            classes=None if classes is None else tuple(name.strip() for name in classes.split(",")),
+            seed=seed,
+            accept=Accept(accept),
+            device=device,
+            name=name,
+            notes=notes,
+            resume=resume,
+            window=False,
+            recipe=dict(_change(text) for text in changes),
+        )
+        if team_training.is_team():
+            return team_training.fine_tune(request)
+        return tuning.run(request, as_json=as_json)
+    from engine.cli import team_training, training
     from engine.train.order import TrainOrder
 
     order = TrainOrder(
@@ -108,6 +150,8 @@ def train(
         resume=resume,
         recipe=dict(_change(text) for text in changes),
     )
+    if team_training.is_team():
+        return team_training.train(order)
     return training.run(order, as_json=as_json)
 
 

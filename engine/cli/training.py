@@ -27,7 +27,7 @@ def run(order: TrainOrder, *, as_json: bool = False) -> int:
     """Train, save and measure; returns the exit code. Raises TrainingError."""
     match follow(order):
         case Trained() as trained:
-            _report(trained, as_json=as_json)
+            report(trained, as_json=as_json)
             return 0
         case Stopped(step):
             where = "" if step is None else f"the same command with --resume goes on after step {step}, and "
@@ -70,7 +70,8 @@ def _ctrl_c_stops(process: TrainingProcess) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _report(trained: Trained, *, as_json: bool) -> None:
+def report(trained: Trained, *, as_json: bool) -> None:
+    """Print what came of a training."""
     metrics, card = trained.metrics, trained.best.card
     if as_json:
         figures = {

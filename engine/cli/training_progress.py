@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from engine.cli.console import Display, say, seconds_in_words
+from engine.messages import Preparing, TuningNews
 from engine.train.events import (
     EndedEarly,
     Fetching,
@@ -38,7 +39,7 @@ class TrainingProgress:
     ) -> None:
         self._display.__exit__(kind, error, traceback)
 
-    def show(self, event: TrainEvent) -> None:
+    def show(self, event: TrainEvent | TuningNews) -> None:
         """Say what is new. Endings and saved restart files are not shown here."""
         match event:
             case Noted(text):
@@ -52,6 +53,8 @@ class TrainingProgress:
                 self._show_other(f"downloading {name}: {done / 1e6:.0f}{of} MB")
             case Measuring(done, total):
                 self._show_other(f"measuring: {done} of {total} images")
+            case Preparing(done, total):
+                self._show_other(f"looking at newly reviewed images: {done} of {total}")
             case Measured():
                 value = event.metrics.get("mask_ap", event.metrics.get("box_ap", 0.0))
                 best = ", the best yet" if event.is_best else ""

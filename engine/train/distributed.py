@@ -85,6 +85,11 @@ class Team:
 ALONE = Team()
 
 
+def is_first_process() -> bool:
+    """Whether this is the only process or torchrun's first, before they have joined."""
+    return "LOCAL_RANK" not in os.environ or os.environ.get("RANK") == "0"
+
+
 @contextmanager
 def joined(wanted: str) -> Iterator[tuple[Team, DeviceChoice]]:
     """The processes that torchrun started, or this one alone; with the device that `wanted` stands for.

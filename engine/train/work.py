@@ -21,7 +21,7 @@ from engine.models.coco import CATALOGUE
 from engine.models.download import DownloadCanceledError
 from engine.models.store import ModelStore, default_store
 from engine.models.version import load_network, save_version
-from engine.train.distributed import Team, joined
+from engine.train.distributed import Team, is_first_process, joined
 from engine.train.evaluate import evaluate_network
 from engine.train.events import (
     Ending,
@@ -143,13 +143,9 @@ def _tuning_sets(order: TrainOrder, snapshot: Path) -> tuple[LabelledSet, Labell
             f"No reviewed image of {order.data} can be learned from: review some more; those there are may "
             "all be held out to measure on."
         )
-    if _is_first():
+    if is_first_process():
         write_snapshot(snapshot, learned, measured)
     return learned, measured
-
-
-def _is_first() -> bool:
-    return os.environ.get("RANK", "0") == "0"
 
 
 def _held_out(learned: LabelledSet, order: TrainOrder) -> tuple[LabelledSet, LabelledSet | None]:

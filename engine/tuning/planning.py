@@ -102,7 +102,7 @@ def order_of(request: FineTune, described: TuneDescription, store: ModelStore) -
         side=described.side,
         window=request.window,
         # An architecture without weights has a recipe of its own, with nothing frozen.
-        recipe=recipe if described.base in CATALOGUE or _card(described.base, store) else {},
+        recipe={**(recipe if _has_weights(described.base, store) else {}), **request.recipe},
         gate=True,
         against=described.against,
         accept=request.accept.value,
@@ -110,6 +110,10 @@ def order_of(request: FineTune, described: TuneDescription, store: ModelStore) -
         report=store.root / REPORTS / described.name,
         notes=request.notes,
     )
+
+
+def _has_weights(base: str, store: ModelStore) -> bool:
+    return base in CATALOGUE or _card(base, store) is not None
 
 
 def against_of(request: FineTune, project: Project) -> str:

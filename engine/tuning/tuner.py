@@ -9,14 +9,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from engine.errors import MaskwrightError, TrainingError
 from engine.messages import (
     Canceled,
-    Described,
     Ending,
     Event,
     Failed,
@@ -27,24 +25,18 @@ from engine.messages import (
     TuningNews,
 )
 from engine.models.store import ModelStore, default_store
-from engine.project import Project
 from engine.train import events
 from engine.train.order import TrainOrder
 from engine.train.process import GRACE_SECONDS, TrainingProcess
 from engine.train.verdict import Verdict
 from engine.tuning import pace
-from engine.tuning.planning import describe, order_of
-from engine.tuning.preparing import prepare
-from engine.tuning.stopped import forget, note, stopped_run
+from engine.tuning.starting import OpenProject, ordered, summary_of, take
+from engine.tuning.stopped import forget, note
 
 SECONDS_TO_CANCEL = 1.5
 """For a step to end and its restart file to be written; then the process is killed."""
 
 _logger = logging.getLogger(__name__)
-
-
-class _StopAsked(Exception):  # noqa: N818 - it is a wish, not an error
-    """Somebody canceled before the process was started."""
 
 
 @dataclass(slots=True, eq=False)
@@ -65,14 +57,20 @@ class _Run:
 class Tuner:
     """Carries out one fine-tuning at a time. `emit` is called on its thread and must return at once.
 
-    open_project: gives a folder's project for a moment, to be left as a context.
+    open_project: gives a folder's project for a moment, to be left as a context. seconds_to_cancel: for a
+    step to end before the process is killed.
     """
 
     def __init__(
-        self, emit: Callable[[Event], None], open_project: Callable[[Path], AbstractContextManager[Project]]
+        self,
+        emit: Callable[[Event], None],
+        open_project: OpenProject,
+        *,
+        seconds_to_cancel: float = SECONDS_TO_CANCEL,
     ) -> None:
         self._emit = emit
         self._open_project = open_project
+        self._seconds_to_cancel = seconds_to_cancel
         self._lock = threading.Lock()
         self._run: _Run | None = None
         self._thread: threading.Thread | None = None
@@ -94,7 +92,11 @@ class Tuner:
 
     def cancel(self, order: OrderId) -> None:
         """End it within two seconds. It can go on later where its restart file says."""
-        self._ask(order, lambda process: process.stop(SECONDS_TO_CANCEL), stop=True)
+        self._ask(order, lambda process: process.stop(self._seconds_to_cancel), stop=True)
+
+    def kill(self, order: OrderId) -> None:
+        """End it now; what it did since its last restart file is lost."""
+        self._ask(order, lambda process: process.kill(), stop=True)
 
     def pause(self, order: OrderId) -> None:
         """Hold it after its step, until `go_on`."""
@@ -131,7 +133,7 @@ class Tuner:
     def _carry_out(self, run: _Run) -> None:
         try:
             ending = self._ended(run)
-        except _StopAsked:
+        except events.StopAsked:
             ending = Canceled(run.order)
         except MaskwrightError as error:
             ending = Failed(run.order, str(error))
@@ -154,7 +156,7 @@ class Tuner:
         try:
             with run.lock:
                 if run.stop.is_set():
-                    raise _StopAsked
+                    raise events.StopAsked
                 run.process = TrainingProcess(order)
             with run.process as process:
                 for event in process.events():
@@ -166,29 +168,9 @@ class Tuner:
         raise AssertionError("a training process ends with an ending")
 
     def _order(self, run: _Run, store: ModelStore) -> TrainOrder:
-        """Prepare and describe, or find the run that was stopped."""
-        request = run.request
-        with self._open_project(request.folder) as project:
-            if project.read_only:
-                raise TrainingError(
-                    f"The project of {project.folder} is open read-only ({project.read_only_reason}): close "
-                    "the other window, or make the folder writable."
-                )
-            if request.resume:
-                stopped = stopped_run(store.root, project.folder)
-                if stopped is None:
-                    raise TrainingError("No fine-tuning of this project was stopped: start a new one.")
-                run.step = stopped.step
-                return stopped.order
-            for news in prepare(project, request.held_out):
-                self._tell(run, news)
-                if run.stop.is_set():
-                    raise _StopAsked
-            described = describe(request, project, store)
-        self._tell(run, Described(described))
-        order = order_of(request, described, store)
-        forget(store.root, described.name)
-        note(store.root, order)
+        order, run.step = ordered(
+            run.request, store, self._open_project, lambda news: self._tell(run, news), run.stop.is_set
+        )
         return order
 
     def _listen(self, run: _Run, store: ModelStore, order: TrainOrder, event: events.TrainEvent) -> None:
@@ -231,20 +213,8 @@ class Tuner:
         verdict = run.verdict
         if verdict is None:  # stopped while it was measured
             return Canceled(run.order)
-        if verdict.is_active:
-            with self._open_project(run.request.folder) as project:
-                if not project.active_model().name:
-                    project.activate_model(verdict.old_name)  # so that there is something to go back to
-                project.activate_model(name)
-        return Finished(
-            run.order,
-            {
-                "version": name,
-                "decision": verdict.decision.value,
-                "difference": round(verdict.difference, 4),
-                "reason": verdict.reason,
-            },
-        )
+        take(verdict, name, run.request.folder, self._open_project)
+        return Finished(run.order, summary_of(verdict, name))
 
     def _note_pace(self, run: _Run, store: ModelStore) -> None:
         """Remember how long a step took, for the next description."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import queue
 from pathlib import Path
 
-import pytest
-
 from engine.messages import (
     Accept,
     Described,
@@ -25,17 +23,11 @@ from engine.models.store import ModelStore
 from engine.project import Project
 from engine.session import Session
 from engine.train.verdict import Verdict
-from tests.engine.tuning.making import base_model, reviewed_project, until_end
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelStore:
-    monkeypatch.setenv("MASKWRIGHT_MODELS", str(tmp_path / "models"))
-    return base_model(tmp_path / "models")
+from tests.engine.tuning.making import reviewed_project, until_end
 
 
 def test_that_a_click_learns_judges_and_swaps_the_model_while_predictions_go_on(
-    tmp_path: Path, store: ModelStore
+    tmp_path: Path, models: ModelStore
 ) -> None:
     folder = reviewed_project(tmp_path / "discs", 6)
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -61,13 +53,13 @@ def test_that_a_click_learns_judges_and_swaps_the_model_while_predictions_go_on(
     assert isinstance(ending, Finished)
     assert ending.summary["decision"] == "activated"
     (judged,) = (event for event in seen if isinstance(event, Judged))
-    card = store.resolve("discs-1").card
+    card = models.resolve("discs-1").card
     assert Verdict.from_json(card.training["gate"]) == judged.verdict
     assert card.training["base"] == "base"
     assert Path(judged.verdict.report, "report.html").is_file()
     with Project.open(folder) as project:
         assert project.active_model().name == "discs-1"
         assert project.go_back().name == "base"
-    assert {one.name for one in store.list()} >= {"discs-1"}
-    assert "discs-1-last" not in {one.name for one in store.list()}
-    assert list(store.root.glob("training/*")) == []
+    assert {one.name for one in models.list()} >= {"discs-1"}
+    assert "discs-1-last" not in {one.name for one in models.list()}
+    assert list(models.root.glob("training/*")) == []
