@@ -14,6 +14,7 @@ from engine.errors import DataError
 from engine.formats.labelled import LabelledImage, LabelledSet
 from engine.formats.outline import coco_rule, rings_of
 from engine.formats.writing import Export, ExportImage, Losses, Part
+from engine.media.scan import is_video_name
 
 PREFIX = "coco:"
 """Marks an attribute that holds the JSON of an annotation's own key of that name."""
@@ -26,13 +27,11 @@ def write_coco(file: Path, labelled: LabelledSet, *, images_dir: Path | None = N
     and absolute otherwise. An ignore region is written as a crowd of the first class, since COCO knows
     none without a class.
 
-    Raises DataError where the file cannot be written, or a page of a multi-page picture would lose its
-    number, which COCO has no place for.
+    A frame of a video and a page behind the first of a stack are named `clip.mp4#12`, counted from 0.
+    Raises DataError where the file cannot be written.
     """
     folder = (images_dir or file.parent).resolve()
     for image in labelled.images:
-        if image.frame:
-            raise DataError(f"{file}: COCO cannot name page {image.frame + 1} of {image.path}.")
         if image.ignore and not labelled.classes:
             raise DataError(f"{file}: COCO cannot hold the ignore region of {image.path} without any class.")
 
@@ -53,6 +52,8 @@ def write_coco(file: Path, labelled: LabelledSet, *, images_dir: Path | None = N
 
 def _exported(image: LabelledImage, folder: Path) -> ExportImage:
     name = _relative(image.path, folder)
+    if image.frame or is_video_name(name):
+        name = f"{name}#{image.frame}"
     return ExportImage(name, image.path, image.width, image.height, image.instances, image.ignore)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -130,31 +131,37 @@ def only_known(classes: tuple[ClassDef, ...], images: Iterable[LabelledImage]) -
 def split(labelled: LabelledSet, share: float, seed: int) -> tuple[LabelledSet, LabelledSet]:
     """Split off a share of the images (0..1, at least one on either side): the rest, then the share.
 
-    Which images go is decided by a hash of the seed and each name, so it depends neither on the order
-    of the file nor on what else is in it. Raises DataError for fewer than two images.
+    Which images go is decided by a hash of the seed and each file's name, so it depends neither on the
+    order of the file nor on what else is in it. The frames of a video and the pages of a stack stay on one
+    side: they are too much alike to be measured by each other. Raises DataError for fewer than two files.
     """
-    if len(labelled.images) < 2:
-        raise DataError("One image cannot be split into two sets: label more, or leave --val-fraction out.")
-    order = sorted(labelled.images, key=lambda image: _place(image, seed))
-    count = min(max(round(share * len(order)), 1), len(order) - 1)
-    chosen = {(image.path, image.frame) for image in order[:count]}
-    kept = (i for i in labelled.images if (i.path, i.frame) not in chosen)
-    gone = (i for i in labelled.images if (i.path, i.frame) in chosen)
+    frames = Counter(image.path for image in labelled.images)
+    if len(frames) < 2:
+        raise DataError(
+            "One image, or one video or stack, cannot be split into two sets: label more files, or leave "
+            "--val-fraction out."
+        )
+    wanted = max(round(share * len(labelled.images)), 1)
+    chosen: set[Path] = set()
+    for path in sorted(frames, key=lambda path: _place(path, seed))[:-1]:
+        if sum(frames[one] for one in chosen) >= wanted:
+            break
+        chosen.add(path)
+    kept = (i for i in labelled.images if i.path not in chosen)
+    gone = (i for i in labelled.images if i.path in chosen)
     return labelled.with_images(tuple(kept)), labelled.with_images(tuple(gone))
 
 
 def hold_out(labelled: LabelledSet, seed: int) -> tuple[LabelledSet, LabelledSet | None]:
     """What to learn from, and a slice of it to choose the best weights by; None of too small a set."""
     count = len(labelled.images)
-    if count < LEAST_TO_HOLD_OUT:
+    if count < LEAST_TO_HOLD_OUT or len({image.path for image in labelled.images}) < 2:
         return labelled, None
     return split(labelled, min(HELD_OUT_SHARE, MOST_HELD_OUT / count), seed)
 
 
-def _place(image: LabelledImage, seed: int) -> str:
-    return hashlib.sha256(
-        f"{seed}\t{image.path.name}\t{image.frame}".encode("utf-8", "surrogateescape")
-    ).hexdigest()
+def _place(path: Path, seed: int) -> str:
+    return hashlib.sha256(f"{seed}\t{path.name}\t0".encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def check_apart(training: LabelledSet, measured: LabelledSet) -> None:

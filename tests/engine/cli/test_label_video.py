@@ -93,3 +93,10 @@ def test_that_a_broken_video_does_not_stop_the_others(film: Path, capsys: pytest
     figures = json.loads(capsys.readouterr().out)
     assert (figures["labelled"], figures["failed"]) == (2, 1)
     assert figures["failures"][0].startswith("broken.mp4: ")
+
+
+def test_that_frames_have_their_numbers_in_the_coco_file(film: Path, tmp_path: Path) -> None:
+    out = tmp_path / "labels.json"
+    assert label(film, "--every", 12, "--out", out) == 0
+    names = [image["file_name"] for image in json.loads(out.read_text())["images"]]
+    assert names == ["run.mp4#0", "run.mp4#12"]

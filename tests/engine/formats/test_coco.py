@@ -207,11 +207,12 @@ def test_that_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: py
     assert [p.name for p in tmp_path.iterdir()] == [file.name]
 
 
-def test_that_a_page_of_a_picture_is_refused_in_coco(tmp_path: Path) -> None:
+def test_that_a_page_of_a_picture_keeps_its_number_in_coco(tmp_path: Path) -> None:
     labelled = read_coco(written(tmp_path, content()))
     paged = labelled.with_images((dataclasses.replace(labelled.images[0], frame=2),))
-    with pytest.raises(DataError, match="page 3"):
-        write_coco(tmp_path / "out.json", paged)
+    write_coco(tmp_path / "paged.json", paged)
+    (image,) = json.loads((tmp_path / "paged.json").read_text())["images"]
+    assert image["file_name"] == f"{labelled.images[0].path.name}#2"
 
 
 def test_that_the_fingerprint_follows_the_truth_and_not_its_place(tmp_path: Path) -> None:

@@ -225,3 +225,14 @@ def test_that_coco_data_is_loaded_and_odd_places_are_told(tmp_path: Path) -> Non
         load_labelled(tmp_path / "none.json")
     with pytest.raises(DataError, match="leave --images out"):
         load_labelled(tmp_path, tmp_path)
+
+
+def test_that_the_frames_of_a_video_stay_on_one_side_of_a_split() -> None:
+    clips = [Path(f"clip{n}.mp4") for n in range(4)]
+    images = tuple(LabelledImage(clip, 8, 8, frame=frame) for clip in clips for frame in range(10))
+    for seed in range(6):
+        rest, held = split(LabelledSet((), images), 0.25, seed)
+        assert (len(rest.images), len(held.images)) == (30, 10)
+        assert not {image.path for image in rest.images} & {image.path for image in held.images}
+    with pytest.raises(DataError, match="cannot be split"):
+        split(LabelledSet((), images[:10]), 0.25, 0)
