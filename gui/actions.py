@@ -78,6 +78,8 @@ class Actions(QObject):
             desk.saving.past_changed,
             context.proposals.changed,
             context.jobs.changed,
+            context.models.changed,
+            context.tuning.changed,
             context.settings.changed,
         ):
             signal.connect(self._later)

@@ -23,6 +23,7 @@ from engine.messages import (
     Priority,
     Progress,
     Request,
+    Tuning,
 )
 from engine.project import Project
 from engine.session import Session
@@ -37,6 +38,7 @@ class Bridge(QObject):
     image_labelled = Signal(object)  # ImageLabelled
     image_not_labelled = Signal(object)  # ImageFailed
     progressed = Signal(object)  # Progress
+    tuning = Signal(object)  # Tuning: something new of a training
     ended = Signal(object)  # Finished, Failed or Canceled: exactly one an order
 
     _arrived = Signal(object)
@@ -81,6 +83,16 @@ class Bridge(QObject):
         if self._session is not None:
             self._session.cancel(order)
 
+    def pause(self, order: OrderId) -> None:
+        """Have a training hold after its step; the news Paused follows."""
+        if self._session is not None:
+            self._session.pause(order)
+
+    def go_on(self, order: OrderId) -> None:
+        """Let a paused training go on; the news Resumed follows."""
+        if self._session is not None:
+            self._session.go_on(order)
+
     def close(self, timeout: float | None = None) -> None:
         """Cancel everything and wait for the worker, at most `timeout` seconds."""
         with self._starting:
@@ -102,5 +114,7 @@ class Bridge(QObject):
                 self.image_not_labelled.emit(event)
             case Progress():
                 self.progressed.emit(event)
+            case Tuning():
+                self.tuning.emit(event)
             case Finished() | Failed() | Canceled():
                 self.ended.emit(event)

@@ -46,13 +46,16 @@ from gui.panels.sight import SightPanel
 from gui.panels.status import Status
 from gui.panels.surveyor import Surveyor
 from gui.panels.timeline import FIRST, MORE, Timeline
+from gui.panels.training import ACTIONS as TRAINING_ACTIONS
+from gui.panels.training import TrainingPanel
 from gui.panels.welcome import Message, Welcome
 from gui.proposals import Proposals
 from gui.saving import Kept
 from gui.settings import Settings
+from gui.tuning import Tuning
 
 _END_SECONDS = 10.0  # for the worker to come to the end of its step when the window closes
-_LAYOUT = 3  # one more when docks or bars come or go, so that an old layout is not forced upon them
+_LAYOUT = 4  # one more when docks or bars come or go, so that an old layout is not forced upon them
 _ASK_MS = 20
 _TITLE_MS = 120  # a save takes less; the title need not flicker
 
@@ -75,8 +78,9 @@ class MainWindow(QMainWindow):
         self.bridge = Bridge(self.desk.lend)
         self.proposals = Proposals(self.editor, self.desk, self.bridge, settings)
         self.jobs = Jobs(self.desk, self.bridge, self.proposals)
-        self.models = Models(self.proposals, self.desk.background)
         self.frames = Frames(self.desk)
+        self.models = Models(self.proposals, self.desk, settings)
+        self.tuning = Tuning(self.desk, self.bridge, self.jobs, self.models)
         self.canvas = CanvasView(self.editor)
         self.context = Context(
             self.editor,
@@ -85,6 +89,7 @@ class MainWindow(QMainWindow):
             self.proposals,
             self.jobs,
             self.models,
+            self.tuning,
             settings,
             self.canvas,
             frames=self.frames,
@@ -156,7 +161,7 @@ class MainWindow(QMainWindow):
             ("image.previous", "image.next", "image.next_to_look_at"),
             ("predict.run", "predict.accept", "predict.reject", "predict.accept_all"),
             ("view.fit", "view.actual_size", "view.hide_all"),
-            ("batch.label",),
+            ("batch.label", "tune.learn"),
         )
         for number, group in enumerate(groups):
             if number:
@@ -191,6 +196,12 @@ class MainWindow(QMainWindow):
         sight = self._dock("sight", self.tr("Display"), display, right)
         instances = self._dock("instances", self.tr("Instances"), self.instances, right)
         classes = self._dock("classes", self.tr("Classes"), self.classes, right)
+        below = Qt.DockWidgetArea.BottomDockWidgetArea
+        self.training_panel = TrainingPanel(
+            self.tuning, self.desk, [self.actions_[id_] for id_ in TRAINING_ACTIONS]
+        )
+        self.training = self._dock("training", self.tr("Training"), self.training_panel, below)
+        self.training.hide()
         self.setTabPosition(Qt.DockWidgetArea.RightDockWidgetArea, QTabWidget.TabPosition.North)
         self.tabifyDockWidget(model, sight)
         for dock in (model, sight):
@@ -199,7 +210,7 @@ class MainWindow(QMainWindow):
         self.resizeDocks([images, model], [260, 280], Qt.Orientation.Horizontal)
         self.resizeDocks([model, instances, classes], [260, 300, 260], Qt.Orientation.Vertical)
         panels = self.actions_.menu("View").addMenu(self.tr("&Panels"))
-        for dock in (images, model, sight, instances, classes):
+        for dock in (images, model, sight, instances, classes, self.training):
             panels.addAction(dock.toggleViewAction())
         for panel in (self.media_list, self.instances, self.classes):
             panel.asked.connect(self._on_asked)
@@ -226,6 +237,10 @@ class MainWindow(QMainWindow):
         self.proposals.failed.connect(self.tell)
         self.models.failed.connect(self.tell)
         self.jobs.said.connect(self.tell)
+        self.tuning.said.connect(self.tell)
+        self.tuning.began.connect(self.training.show)
+        self.tuning.interrupted.connect(self.training.show)
+        self.tuning.judged.connect(lambda: self._on_asked("tune.verdict"))
         self.welcome.chosen.connect(lambda path: self.open([path]))
         self.frames.moving.connect(self._on_moving)
         self.frames.failed.connect(self.tell)

@@ -130,12 +130,24 @@ class Proposals(QObject):
             self._look_by_itself()
         self.changed.emit()
 
+    def follow_model(self, name: str, *, anew: bool = False) -> None:
+        """Use the model that a project works with. anew: proposals of the shown image are of an old one."""
+        if name == self._choice.model:
+            return
+        self._choice = ModelChoice(name)
+        self._start_anew()
+        self.changed.emit()
+        shown = self._editor.shown
+        if anew and shown is not None and shown.document.state.review is ReviewState.PROPOSED:
+            self.predict()
+        else:
+            self._look_by_itself()
+
     def set_model(self, name: str) -> None:
         """Use another model from now on, also for the shown image unless it was reviewed."""
         if name == self._choice.model:
             return
         self._choice = ModelChoice(name)
-        self._settings.change(model=name)
         self._start_anew()
         self.changed.emit()
         shown = self._editor.shown

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gui.models import Models
     from gui.proposals import Proposals
     from gui.settings import Settings
+    from gui.tuning import Tuning
 
 
 MENUS = ("File", "Edit", "View", "Image", "Tools", "Instance", "Classes", "Model", "Help")
@@ -58,6 +59,7 @@ class Context:
     proposals: Proposals
     jobs: Jobs
     models: Models
+    tuning: Tuning
     settings: Settings
     viewport: Viewport
     clipboard: Clipboard = field(default_factory=Clipboard)

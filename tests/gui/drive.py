@@ -55,7 +55,7 @@ class TestEditor:
         """What commands that only need the editor work on, in a view of 200 by 160."""
         nothing = cast(Any, None)
         view = SimpleNamespace(width=lambda: 200, height=lambda: 160)
-        return Context(self.editor, nothing, nothing, nothing, nothing, nothing, nothing, view)
+        return Context(self.editor, nothing, nothing, nothing, nothing, nothing, nothing, nothing, view)
 
     def run(self, id_: str, *answer: object, context: Context | None = None) -> TestEditor:
         """Run a command as its shortcut would: only where it can be run now."""

@@ -74,6 +74,7 @@ class Engine(QObject):
     image_labelled = Signal(object)
     image_not_labelled = Signal(object)
     progressed = Signal(object)
+    tuning = Signal(object)
     ended = Signal(object)
     is_ready = True
 
@@ -81,6 +82,8 @@ class Engine(QObject):
         super().__init__()
         self.asked: dict[OrderId, tuple[Request, Priority]] = {}
         self.canceled: list[OrderId] = []
+        self.paused: list[OrderId] = []
+        self.resumed: list[OrderId] = []
         self._orders = 0
 
     def submit(self, request: Request, priority: Priority = Priority.BATCH) -> OrderId:
@@ -94,6 +97,14 @@ class Engine(QObject):
         self.canceled.append(order)
         if self.asked.pop(order, None) is not None:
             self.ended.emit(Canceled(order))
+
+    def pause(self, order: OrderId) -> None:
+        """Note it."""
+        self.paused.append(order)
+
+    def go_on(self, order: OrderId) -> None:
+        """Note it."""
+        self.resumed.append(order)
 
     def order_for(self, name: str) -> OrderId:
         """The order under way for the picture of that name."""

@@ -257,7 +257,6 @@ def test_that_an_answer_for_another_model_or_project_is_dropped(bench: Bench, tm
     bench.settle()
     assert bench.instances == ()
     assert not bench.proposals.status.has_answer
-    assert bench.settings.choices.model == "other"
 
 
 def test_that_a_model_that_fails_says_so_for_the_shown_image_only(bench: Bench) -> None:
