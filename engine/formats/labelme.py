@@ -88,7 +88,8 @@ class Labelme(Format):
 
     def sniff(self, source: Source) -> bool:
         """JSON with shapes and an image's path, without what X-AnyLabeling adds."""
-        return any(is_shapes(head) and not is_x_anylabeling(head) for head in some_heads(source))
+        heads = list(some_heads(source))
+        return any(map(is_shapes, heads)) and not any(map(is_x_anylabeling, heads))
 
     def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
         """Every JSON file of the folder that is a label file."""

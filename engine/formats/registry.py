@@ -48,6 +48,7 @@ class Format:
     """Folders beside or below its files in which it keeps pictures."""
     can_read = True
     can_write = True
+    has_classes = True
     has_polygons = False
     """Whether masks may also be written as polygons, for programs that read nothing else."""
 

@@ -104,9 +104,11 @@ def read(
     return found, reading
 
 
-def pixels(of: Sequence[Instance], classes: Sequence[ClassDef]) -> list[tuple[str, bytes]]:
+def pixels(
+    of: Sequence[Instance], classes: Sequence[ClassDef], *, classless: bool = False
+) -> list[tuple[str, bytes]]:
     """Every mask as full-size pixels with its class's name, sorted: what must come back."""
-    names = {known.id: known.name for known in classes}
+    names = {known.id: "" if classless else known.name for known in classes}
     return sorted((names[o.class_id], np.packbits(full(o)).tobytes()) for o in of if o.mask is not None)
 
 
