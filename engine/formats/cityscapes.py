@@ -71,10 +71,10 @@ class Cityscapes(Format):
             base = _base(name)
             if base:
                 found.setdefault(base[0], {})[base[1]] = name
-        for base, files in found.items():
+        for start, files in found.items():
             place = str(source.root / next(iter(files.values())))
             try:
-                yield _read_one(source, base, files, names, reading, place)
+                yield _read_one(source, start, files, names, reading, place)
             except DataError as error:
                 reading.broken(error)
 

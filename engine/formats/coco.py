@@ -86,7 +86,7 @@ class Coco(Format):
 
     def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
         """Every image of the file, or of all such files in the folder."""
-        for name in _files_of(source) or (source.name,):
+        for name in _files_of(source) or source.itself:
             yield from read_file(source.place(name), reading)
 
     def first_names(self, source: Source) -> Sequence[str]:

@@ -39,7 +39,7 @@ class CocoPanoptic(Format):
 
     def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
         """Every image of every such file."""
-        for name in _files_of(source) or (source.name,):
+        for name in _files_of(source) or source.itself:
             yield from _read_file(source, name, reading)
 
     def first_names(self, source: Source) -> Sequence[str]:

@@ -48,7 +48,7 @@ class CvatImages(Format):
 
     def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
         """Every image, one at a time."""
-        for name in _files_of(source) or (source.name,):
+        for name in _files_of(source) or source.itself:
             path = source.place(name)
             for element in xml_elements(path, frozenset({"meta", "image"})):
                 if element.tag == "meta":

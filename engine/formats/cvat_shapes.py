@@ -256,8 +256,9 @@ def _skeleton(one: Instance, kind: ClassDef) -> Element:
         return Element("points", points=";".join(f"{short(p.x)},{short(p.y)}" for p in seen))
     element = Element("skeleton")
     for name, point in zip(names, one.keypoints, strict=False):
-        hidden = {"outside": str(int(point.visibility == 0)), "occluded": str(int(point.visibility == 1))}
-        SubElement(element, "points", label=name, points=f"{short(point.x)},{short(point.y)}", **hidden)
+        said = {"label": name, "points": f"{short(point.x)},{short(point.y)}"}
+        said |= {"outside": str(int(point.visibility == 0)), "occluded": str(int(point.visibility == 1))}
+        SubElement(element, "points", said)
     return element
 
 

@@ -55,7 +55,7 @@ class CvatVideo(Format):
 
     def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
         """Every frame that has a shape."""
-        for name in _files_of(source) or (source.name,):
+        for name in _files_of(source) or source.itself:
             yield from _read_file(source, name, reading)
 
     def write(self, export: Export) -> None:

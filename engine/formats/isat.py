@@ -181,7 +181,7 @@ def _document(image: ExportImage, export: Export) -> dict[str, object]:
         "depth": 3,
         "note": "",
     }
-    objects = []
+    objects = list[dict[str, object]]()
     for group, one in enumerate(image.instances, start=1):
         objects += _objects(one, group, len(objects), image, export.class_of(one).name, export.losses)
     return {"info": info | (kept if isinstance(kept, dict) else {}), "objects": objects}

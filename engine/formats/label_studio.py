@@ -65,7 +65,7 @@ class LabelStudio(Format):
 
     def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
         """Every task that is of a picture."""
-        for name in _files_of(source) or (source.name,):
+        for name in _files_of(source) or source.itself:
             path = str(source.root / name)
             for position, value in enumerate(as_list(source.read_json(name), path), start=1):
                 place = f"{path}: task number {position}"
@@ -111,7 +111,10 @@ def _files_of(source: Source) -> list[str]:
 def _picture(task: Mapping[str, object]) -> str:
     """The name of the task's picture, with where it was uploaded to; empty for a task of something else."""
     data = task.get("data")
-    values = [data.get("image"), *data.values()] if isinstance(data, dict) else []
+    if isinstance(data, dict) and isinstance(data.get("image"), str):
+        said = str(data["image"])
+        return said.partition("?d=")[2] or said.partition("?")[0]
+    values = list(data.values()) if isinstance(data, dict) else []
     for value in values:
         if isinstance(value, str):
             plain = value.partition("?d=")[2] or value.partition("?")[0]

@@ -81,6 +81,13 @@ class Source:
         """The file's or folder's own name."""
         return self.path.name
 
+    @property
+    def itself(self) -> tuple[str]:
+        """The file's own name, where a person says what it is. Raises DataError for a folder."""
+        if self.is_folder:
+            raise DataError(f"{self.path} holds no file of this format: name the file itself.")
+        return (self.path.name,)
+
     @cached_property
     def head(self) -> bytes:
         """The first bytes of the file; empty for a folder."""
@@ -238,11 +245,11 @@ def xml_elements(path: Path, tags: frozenset[str]) -> Iterator[Element]:
 
 
 def _xml_events(path: Path) -> Iterator[tuple[str, Element]]:
-    if path.stat().st_size > MAX_BYTES:
-        raise DataError(f"{path} is larger than {MAX_BYTES >> 30} GiB: split it into several files.")
     depth = 0
     try:
         with opened(path) as file:
+            if path.stat().st_size > MAX_BYTES:
+                raise DataError(f"{path} is larger than {MAX_BYTES >> 30} GiB: split it into several files.")
             for event, element in SafeTree.iterparse(file, events=("start", "end"), forbid_dtd=True):
                 depth += 1 if event == "start" else -1
                 if depth > _MAX_XML_DEPTH:

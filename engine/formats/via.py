@@ -61,7 +61,7 @@ class ViaJson(Format):
 
     def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
         """Every picture of every such file."""
-        for name in _jsons(source) or (source.name,):
+        for name in _jsons(source) or source.itself:
             path = str(source.root / name)
             data = as_object(source.read_json(name), path)
             files = as_object(data.get("_via_img_metadata", data), path)
@@ -116,7 +116,7 @@ class ViaCsv(Format):
 
     def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
         """Every picture; its rows need not follow each other."""
-        for name in _tables(source) or (source.name,):
+        for name in _tables(source) or source.itself:
             path = str(source.root / name)
             files: dict[str, tuple[Object, list[tuple[Object, Object, str]]]] = {}
             for place, row in _rows(source, name):

@@ -339,4 +339,4 @@ def xml_bytes(root: Element) -> bytes:
     from xml.etree.ElementTree import indent
 
     indent(root, " ")
-    return b'<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, encoding="utf-8") + b"\n"
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{tostring(root, encoding="unicode")}\n'.encode()

@@ -75,8 +75,8 @@ class _Yolo(Format):
                 last = export.parts[-1].name
                 file.write(f"val: images{'/' if last else ''}{last}\n")
             file.write(f"{more}names:\n")
-            for number, one in enumerate(export.classes):
-                file.write(f"  {number}: {yaml_subset.quoted(one.name)}\n")
+            for number, kind in enumerate(export.classes):
+                file.write(f"  {number}: {yaml_subset.quoted(kind.name)}\n")
 
 
 @register

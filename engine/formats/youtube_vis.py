@@ -57,7 +57,7 @@ class YoutubeVis(Format):
 
     def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
         """Every frame of every video."""
-        for name in _files_of(source) or (source.name,):
+        for name in _files_of(source) or source.itself:
             yield from _read_file(source, name, reading)
 
     def first_names(self, source: Source) -> Sequence[str]:
