@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
@@ -77,6 +78,7 @@ def run(make_window: Callable[[Settings], Window], paths: Sequence[Path]) -> int
     app.installEventFilter(deaf)
 
     def ready() -> None:
+        gc.freeze()  # torch alone is 200,000 objects: to look for garbage among them stops the window
         app.removeEventFilter(deaf)
         splash.close()
 

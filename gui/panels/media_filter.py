@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -78,11 +79,15 @@ class Columns:
 
     def __init__(self, media: Sequence[MediaItem], survey: Survey, score: float) -> None:
         self.ids = np.fromiter((item.id for item in media), np.int64, len(media))
-        self._paths = [item.path for item in media]
-        self._names = [path.casefold() for path in self._paths]
+        self.paths = [item.path for item in media]
         self._missing = np.fromiter((item.missing for item in media), np.bool_, len(media))
         self.places = {item.id: place for place, item in enumerate(media)}
         self.take(survey, score)
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """For the search: made when somebody searches."""
+        return [path.casefold() for path in self.paths]
 
     def take(self, survey: Survey, score: float) -> None:
         """Take another survey, with proposals seen from this score on."""
@@ -116,7 +121,7 @@ class Columns:
         """The ids of the images that pass, sorted."""
         passing = np.ones(len(self.ids), np.bool_)
         if wanted.paths:
-            passing &= np.fromiter((path in wanted.paths for path in self._paths), np.bool_, len(self.ids))
+            passing &= np.fromiter((path in wanted.paths for path in self.paths), np.bool_, len(self.ids))
         if wanted.text.strip():
             passing &= self._with_words(wanted.text.casefold().split(), states)
         if wanted.standing is not None:

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.errors import MediaError
 from engine.media.files import windows_path
-from engine.media.scan import content_hash, is_image_name, natural_key, scan_folder
+from engine.media.scan import content_hash, is_image_name, natural_key, natural_order, scan_folder
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -52,6 +54,21 @@ def test_that_names_equal_but_for_case_or_zeros_keep_one_order() -> None:
     assert sorted(names, key=natural_key) == sorted(
         ["A1.png", "a001.png", "a1.png", "a01.png"], key=natural_key
     )
+
+
+@given(
+    st.lists(st.text("aB019/ -", max_size=5), max_size=8)
+    | st.lists(st.from_regex(r"[aA][0-9]{2}", fullmatch=True))
+)
+def test_that_many_names_are_ordered_as_one_by_one(names: list[str]) -> None:
+    order = natural_order(names)
+    assert sorted(order) == list(range(len(names)))
+    assert [names[place] for place in order] == sorted(names, key=natural_key)
+
+
+def test_that_a_line_break_in_a_name_is_part_of_it() -> None:
+    names = ["a\n1", "a\n0"]
+    assert natural_order(names) == [1, 0]
 
 
 def test_that_only_pictures_are_listed_and_hidden_things_are_not(tmp_path: Path) -> None:
