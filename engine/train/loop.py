@@ -14,6 +14,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 from torchvision.models.detection import FasterRCNN
 
 from engine.device import use_threads
-from engine.errors import TrainingError
+from engine.errors import DataError, MediaError, TrainingError
 from engine.formats.labelled import LabelledSet
 from engine.models.card import check_name
 from engine.models.store import ModelStore
@@ -110,6 +111,9 @@ def train(
                 yield run.save_restart()
     except (GeneratorExit, StopAsked):
         run.stop()
+        raise
+    except (MediaError, DataError):  # a picture is gone or another one: put back, it goes on from here
+        run.leave_restart()
         raise
     if not team.is_first:
         return
@@ -389,6 +393,12 @@ class Run:
         if self.first_step is not None:
             self._write_restart()
         self.team.share(_STOP, self.at.seconds)
+
+    def leave_restart(self) -> None:
+        """As `stop`, where the run ends for another reason that matters more than a file."""
+        if self.team.is_first and self.first_step is not None:
+            with suppress(TrainingError):
+                self._write_restart()
 
     def _write_restart(self) -> None:
         weights = {name: p.detach() for name, p in self.parameters.items()} | self.statistics
