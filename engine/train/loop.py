@@ -58,6 +58,8 @@ from engine.train.start import freeze, starting_point
 from engine.train.versions import Versions
 
 SECONDS_BETWEEN_RESTARTS, LEAST_BETWEEN_RESTARTS = 300.0, 30.0
+SECONDS_TO_FIRST_RESTART = 5.0
+"""Soon, because who cancels a training has the process killed if its last step and file take too long."""
 SHARE_OF_WRITING = 0.01
 """Of the time, that restart files may take before they are written less often than the least pause says."""
 
@@ -370,8 +372,10 @@ class Run:
         return self.progress() < 1.0 and self.at.is_fruitless(self.plan.budget)
 
     def is_time_for_restart(self) -> bool:
-        """Often, where writing it is quick, else every few minutes; beginning with the first minutes."""
+        """After the first seconds; then often, where writing it is quick, else every few minutes."""
         pause = min(SECONDS_BETWEEN_RESTARTS, max(LEAST_BETWEEN_RESTARTS, self.writing / SHARE_OF_WRITING))
+        if not self.saved_at:
+            pause = SECONDS_TO_FIRST_RESTART
         return self.team.is_first and self.at.seconds - self.saved_at >= pause
 
     def save_restart(self) -> Saved | Noted:

@@ -389,3 +389,18 @@ def test_that_a_step_looks_at_a_window_of_the_recipes_side(tmp_path: Path, store
     run = Run(a_plan(tmp_path / "data", 1, recipe=dataclasses.replace(QUICK, window=64)), store)
     samples, _ = run._samples()
     assert {sample.shape for sample in samples} == {(64, 64)}
+
+
+def test_that_the_first_restart_file_comes_within_seconds_and_the_next_ones_rarely(
+    tmp_path: Path, store: ModelStore
+) -> None:
+    run = Run(a_plan(tmp_path / "data", 2), store)
+    run.at = dataclasses.replace(run.at, step=1, seconds=1.0)
+    assert not run.is_time_for_restart()
+    run.at = dataclasses.replace(run.at, step=9, seconds=6.0)
+    assert run.is_time_for_restart()
+    assert run.save_restart() == Saved(9)
+    run.at = dataclasses.replace(run.at, seconds=12.0)
+    assert not run.is_time_for_restart()
+    run.at = dataclasses.replace(run.at, seconds=400.0)
+    assert run.is_time_for_restart()

@@ -97,6 +97,7 @@ def test_that_a_killed_run_goes_on_from_its_file_with_the_data_of_its_start(
     order: TrainOrder, models: ModelStore, judged_at_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = unbroken(order, models)
+    monkeypatch.setattr(loop, "SECONDS_TO_FIRST_RESTART", 0.0)
     monkeypatch.setattr(loop, "LEAST_BETWEEN_RESTARTS", 0.0)
     monkeypatch.setattr(loop, "SHARE_OF_WRITING", 1e9)
 
@@ -126,6 +127,7 @@ def test_that_a_full_disk_costs_the_file_and_not_the_training(
     def full(*_: object) -> None:
         raise RuntimeError("[enforce fail] No space left on device")
 
+    monkeypatch.setattr(loop, "SECONDS_TO_FIRST_RESTART", 0.0)
     monkeypatch.setattr(loop, "LEAST_BETWEEN_RESTARTS", 0.0)
     monkeypatch.setattr("engine.train.restart.torch.save", full)
     ending, said = carried_out(order)
@@ -138,6 +140,7 @@ def test_that_a_disk_that_is_full_at_the_end_leaves_no_version_and_what_was_done
     order: TrainOrder, models: ModelStore, judged_at_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = unbroken(order, models)
+    monkeypatch.setattr(loop, "SECONDS_TO_FIRST_RESTART", 0.0)
     monkeypatch.setattr(loop, "LEAST_BETWEEN_RESTARTS", 0.0)
     monkeypatch.setattr(loop, "SHARE_OF_WRITING", 1e9)
     with monkeypatch.context() as patched:
