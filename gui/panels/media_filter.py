@@ -36,7 +36,6 @@ class Sort(Enum):
     UNCERTAINTY = auto()  # the most doubtful first
     SCORE = auto()  # the lowest first
     COUNT = auto()  # the fullest first
-    GIVEN = auto()  # in the order of the ids that the filter names
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,7 @@ class Filter:
 
     class_id: an instance of this class. score: an instance whose score lies in this range, ends included.
     count: so many instances, ends included; None for no upper end. Of proposals only those that the
-    score slider shows count, but for `score`. paths: one of these; empty for any. ids: one of these; None
-    for any.
+    score slider shows count, but for `score`. paths: one of these; empty for any.
     """
 
     text: str = ""
@@ -55,11 +53,10 @@ class Filter:
     score: tuple[float, float] | None = None
     count: tuple[int, int | None] | None = None
     paths: frozenset[str] = frozenset()
-    ids: tuple[int, ...] | None = None
 
     @property
     def is_empty(self) -> bool:
-        """Whether it lets everything pass, the text, the paths and the ids aside."""
+        """Whether it lets everything pass, the text and the paths aside."""
         return (self.standing, self.class_id, self.score, self.count) == (None,) * 4
 
 
@@ -137,10 +134,8 @@ class Columns:
             passing &= self.count >= least
             if most is not None:
                 passing &= self.count <= most
-        if wanted.ids is not None:
-            passing &= np.isin(self.ids, np.fromiter(wanted.ids, np.int64, len(wanted.ids)))
         found = np.flatnonzero(passing)
-        key = self._ranks(wanted.ids or ()) if sort is Sort.GIVEN else self._key(sort)
+        key = self._key(sort)
         if key is not None:
             found = found[np.argsort(key[found], kind="stable")]  # NaN comes last
         ids: list[int] = self.ids[found].tolist()
@@ -148,7 +143,7 @@ class Columns:
 
     def _key(self, sort: Sort) -> NDArray[np.floating] | None:
         match sort:
-            case Sort.NAME | Sort.GIVEN:
+            case Sort.NAME:
                 return None
             case Sort.UNCERTAINTY:
                 return -self.uncertainty
@@ -156,14 +151,6 @@ class Columns:
                 return self.worst
             case Sort.COUNT:
                 return -self.count.astype(np.float64)
-
-    def _ranks(self, ids: Sequence[int]) -> NDArray[np.floating]:
-        """The place of each image among these ids; NaN where it is not among them."""
-        ranks = np.full(len(self.ids), np.nan)
-        for rank, media_id in enumerate(ids):
-            if media_id in self.places:
-                ranks[self.places[media_id]] = rank
-        return ranks
 
     def _with_words(self, words: Sequence[str], states: Mapping[int, ImageState]) -> NDArray[np.bool_]:
         flags = {
