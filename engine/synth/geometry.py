@@ -178,13 +178,19 @@ class Ellipsoid:
 
 
 def _roots(square: Floats, half: Floats, rest: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """The roots of `square t^2 + 2 half t + rest`, and where there are none."""
+    """The roots of `square t^2 + 2 half t + rest`, the lesser first, and where there are none.
+
+    Nothing is subtracted from what is nearly its equal: along a cone's wall `square` is all but 0, and the
+    nearer root would drown in the rounding of the farther one.
+    """
     square = np.where(np.abs(square) < _TINY, _TINY, square)
     under = half * half - square * rest
     # A ray steeper than a cone's wall (`square` < 0) meets it somewhere: below 0 is rounding.
     missed = (under < 0) & (square > 0)
     root = np.sqrt(np.maximum(under, 0))
-    return (-half - root) / square, (-half + root) / square, missed
+    both = -half - np.copysign(root, half)
+    one, other = both / square, rest / np.where(both == 0, _TINY, both)
+    return np.minimum(one, other), np.maximum(one, other), missed
 
 
 @dataclass(frozen=True, slots=True)
