@@ -33,6 +33,7 @@ from gui.commands.registry import COMMANDS, Context
 from gui.desk import Desk
 from gui.dialogs.unsaved import may_leave
 from gui.editor import Editor
+from gui.exchange import Exchange
 from gui.frames import Frames
 from gui.jobs import Jobs
 from gui.models import Models
@@ -82,6 +83,7 @@ class MainWindow(QMainWindow):
         self.models = Models(self.proposals, self.desk, settings)
         self.tuning = Tuning(self.desk, self.bridge, self.jobs, self.models)
         self.canvas = CanvasView(self.editor)
+        self.exchange = Exchange(self.desk)
         self.context = Context(
             self.editor,
             self.desk,
@@ -93,6 +95,7 @@ class MainWindow(QMainWindow):
             settings,
             self.canvas,
             frames=self.frames,
+            exchange=self.exchange,
         )
         self.actions_ = Actions(self, self.canvas, self.context)
         self._title_soon = QTimer(self, interval=_TITLE_MS, singleShot=True)
@@ -243,6 +246,8 @@ class MainWindow(QMainWindow):
         self.tuning.judged.connect(lambda: self._on_asked("tune.verdict"))
         self.welcome.chosen.connect(lambda path: self.open([path]))
         self.frames.moving.connect(self._on_moving)
+        self.exchange.said.connect(self.tell)
+        self.exchange.prepared_changed.connect(lambda: self._on_asked("file.import_take"))
         self.frames.failed.connect(self.tell)
         self.frames.said.connect(self.tell)
         self.canvas.moving_pressed.connect(self.frames.pause)
@@ -306,6 +311,7 @@ class MainWindow(QMainWindow):
         self.hide()  # what is left takes a moment that nobody needs to see
         self.models.stop()
         self.frames.stop()
+        self.exchange.close()
         self.desk.close()
         self.canvas.stop()
         self.media_list.stop()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gui.bridge import Bridge
     from gui.desk import Desk
     from gui.editor import Editor
+    from gui.exchange import Exchange
     from gui.frames import Frames
     from gui.jobs import Jobs
     from gui.models import Models
@@ -64,6 +65,7 @@ class Context:
     viewport: Viewport
     clipboard: Clipboard = field(default_factory=Clipboard)
     frames: Frames | None = None
+    exchange: Exchange | None = None
 
 
 Run: TypeAlias = Callable[..., None]

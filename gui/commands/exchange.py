@@ -1,0 +1,152 @@
+"""Labels of other tools: import, export, take an import back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from engine.exchange.exporting import ExportOptions
+from gui.commands.registry import Context, command, translated
+from gui.dialogs.exchange import ask_export, ask_summary
+
+_MENU = ("File",)
+
+
+def _is_free(context: Context) -> bool:
+    return context.exchange is not None and not context.exchange.is_busy and context.desk.project is not None
+
+
+def _may_import(context: Context) -> bool:
+    return _is_free(context) and not context.desk.read_only_reason
+
+
+def _ask_file(parent: QWidget, context: Context) -> tuple[Path] | None:
+    kinds = translated("Labels (*.json *.xml *.csv *.txt *.yaml)")
+    start = str(context.desk.folder or "")
+    chosen, _ = QFileDialog.getOpenFileName(parent, translated("Import labels"), start, kinds)
+    return (Path(chosen),) if chosen else None
+
+
+def _ask_folder(parent: QWidget, context: Context) -> tuple[Path] | None:
+    start = str(context.desk.folder or "")
+    chosen = QFileDialog.getExistingDirectory(parent, translated("Import a folder of labels"), start)
+    return (Path(chosen),) if chosen else None
+
+
+@command(
+    "file.import",
+    "&Import labels…",
+    menu=_MENU,
+    section="exchange",
+    when=_may_import,
+    ask=_ask_file,
+    icon="import",
+    hint="Take in another tool's labels; what would come is shown before it comes",
+)
+def import_file(context: Context, path: Path) -> None:
+    """Read a file of labels; the summary follows."""
+    if context.exchange is not None:
+        context.exchange.read(path)
+
+
+@command(
+    "file.import_folder",
+    "Import a folder of labels…",
+    menu=_MENU,
+    section="exchange",
+    when=_may_import,
+    ask=_ask_folder,
+    icon="import",
+)
+def import_folder(context: Context, path: Path) -> None:
+    """Read a folder of labels; the summary follows."""
+    if context.exchange is not None:
+        context.exchange.read(path)
+
+
+@command(
+    "file.import_beside",
+    "Import the labels beside the pictures",
+    menu=_MENU,
+    section="exchange",
+    when=lambda context: _may_import(context) and bool(context.exchange and context.exchange.offer),
+    icon="import",
+    hint="Labels of another tool were found in this folder",
+)
+def import_beside(context: Context) -> None:
+    """Read what lies beside the pictures; the summary follows."""
+    if context.exchange is not None and context.desk.folder is not None:
+        context.exchange.read(context.desk.folder)
+
+
+def _ask_take(parent: QWidget, context: Context) -> tuple[bool] | None:
+    exchange = context.exchange
+    if exchange is None or exchange.prepared is None:
+        return None
+    reviewed = ask_summary(parent, exchange.prepared.summary)
+    if reviewed is None:
+        exchange.drop()
+        return None
+    return (reviewed,)
+
+
+@command(
+    "file.import_take",
+    "Take in the labels that were read…",
+    menu=_MENU,
+    section="exchange",
+    icon="import",
+    when=lambda context: _may_import(context) and context.exchange is not None
+    and context.exchange.prepared is not None,
+    ask=_ask_take,
+)  # fmt: skip
+def take(context: Context, reviewed: bool) -> None:
+    """All of it in one step, or nothing."""
+    if context.exchange is not None:
+        context.exchange.take(reviewed=reviewed)
+
+
+@command(
+    "file.import_undo",
+    "Undo the last import",
+    menu=_MENU,
+    section="exchange",
+    when=lambda context: _may_import(context) and bool(context.exchange and context.exchange.last_batch),
+    icon="undo",
+    hint="What you have changed since stays",
+)
+def undo(context: Context) -> None:
+    """Take the last import back."""
+    if context.exchange is not None:
+        context.exchange.undo()
+
+
+@command(
+    "file.export",
+    "&Export labels…",
+    menu=_MENU,
+    section="exchange",
+    when=_is_free,
+    ask=lambda parent, _context: None if (options := ask_export(parent)) is None else (options,),
+    icon="export",
+    hint="Write the labels in another tool's format; what it cannot hold is told",
+)
+def export(context: Context, options: ExportOptions) -> None:
+    """Write the labels, in the background."""
+    if context.exchange is not None:
+        context.exchange.write(options)
+
+
+@command(
+    "file.exchange_stop",
+    "Stop the import or export",
+    menu=_MENU,
+    section="exchange",
+    when=lambda context: context.exchange is not None and context.exchange.is_busy,
+    icon="stop",
+)
+def stop(context: Context) -> None:
+    """Nothing of it is kept."""
+    if context.exchange is not None:
+        context.exchange.stop()

@@ -1,0 +1,138 @@
+"""Imports and exports from the window: shown first, taken in at once, undone; labels beside are offered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication, QWidget
+
+from engine.document.records import ReviewState
+from engine.exchange.exporting import ExportOptions
+from gui.desk import Desk
+from gui.dialogs.exchange import ExportDialog
+from gui.editor import Editor
+from gui.exchange import Exchange
+from tests.gui.making import HEIGHT, WIDTH, folder_of
+
+Wait = Callable[..., None]
+
+
+@dataclass
+class Bench:
+    desk: Desk
+    exchange: Exchange
+    folder: Path
+    wait: Wait
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def instances(self) -> int:
+        assert self.desk.project is not None
+        return self.desk.project.survey().use.instances
+
+
+def labels(folder: Path) -> Path:
+    """A COCO file with an instance on each of the two pictures."""
+    height, width = HEIGHT, WIDTH
+    ring = [[2, 2, 6, 2, 6, 6, 2, 6]]
+    names = ("a.png", "b.png")
+    data = {
+        "images": [{"id": n, "file_name": x, "width": width, "height": height} for n, x in enumerate(names)],
+        "annotations": [
+            {"id": n + 1, "image_id": n, "category_id": 1, "bbox": [2, 2, 4, 4], "segmentation": ring}
+            for n in range(2)
+        ],
+        "categories": [{"id": 1, "name": "nut"}],
+    }
+    file = folder / "labels.json"
+    file.write_text(json.dumps(data), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def bench(application: QApplication, tmp_path: Path, wait: Wait) -> Iterator[Bench]:
+    folder = folder_of(tmp_path / "pictures", ("a.png", "b.png"))
+    labels(folder)
+    editor = Editor()
+    desk = Desk(editor)
+    exchange = Exchange(desk)
+    made = Bench(desk, exchange, folder, wait)
+    exchange.said.connect(made.said.append)
+    desk.open([folder])
+    wait(lambda: editor.shown and exchange.offer)
+    yield made
+    exchange.close()
+    desk.close()
+
+
+def test_that_labels_beside_the_pictures_are_offered_and_nothing_is_taken(bench: Bench) -> None:
+    assert bench.exchange.offer == "COCO"
+    assert "holds labels of COCO" in bench.said[-1]
+    assert bench.instances == 0
+
+
+def test_that_an_import_is_shown_taken_in_and_undone(bench: Bench) -> None:
+    shown = bench.desk.editor.shown
+    bench.exchange.read(bench.folder / "labels.json")
+    bench.wait(lambda: bench.exchange.prepared)
+    assert bench.exchange.prepared is not None
+    assert bench.exchange.prepared.summary.instances == 2
+    assert bench.instances == 0
+    bench.exchange.take(reviewed=True)
+    bench.wait(lambda: not bench.exchange.is_busy)
+    assert bench.instances == 2
+    assert "2 instances on 2 images were imported" in bench.said[-1]
+    assert shown is not None
+    bench.wait(lambda: shown.document.instances)
+    assert bench.desk.editor.classes[0].name == "nut"
+    bench.wait(lambda: bench.desk.state_of(shown.item.id).review is ReviewState.REVIEWED)
+    bench.exchange.undo()
+    bench.wait(lambda: not bench.exchange.is_busy)
+    assert bench.instances == 0
+    bench.wait(lambda: not shown.document.instances)
+
+
+def test_that_what_was_read_and_not_wanted_leaves_no_trace(bench: Bench) -> None:
+    bench.exchange.read(bench.folder / "labels.json")
+    bench.wait(lambda: bench.exchange.prepared)
+    bench.exchange.drop()
+    bench.exchange.take(reviewed=True)
+    assert not bench.exchange.is_busy
+    assert bench.instances == 0
+
+
+def test_that_a_file_that_cannot_be_read_is_told(bench: Bench) -> None:
+    (bench.folder / "odd.json").write_text("{", encoding="utf-8")
+    bench.exchange.read(bench.folder / "odd.json")
+    bench.wait(lambda: not bench.exchange.is_busy)
+    assert "odd.json is of no format that is known" in bench.said[-1]
+
+
+def test_that_labels_go_out_in_the_background(bench: Bench, tmp_path: Path) -> None:
+    bench.exchange.read(bench.folder / "labels.json")
+    bench.wait(lambda: bench.exchange.prepared)
+    bench.exchange.take(reviewed=True)
+    bench.wait(lambda: not bench.exchange.is_busy)
+    bench.exchange.write(ExportOptions("labelme", tmp_path / "out"))
+    bench.wait(lambda: not bench.exchange.is_busy)
+    assert "2 instances of 2 images" in bench.said[-1]
+    assert (tmp_path / "out" / "a.json").is_file()
+
+
+def test_that_the_dialog_asks_for_what_a_format_can_do(application: QApplication) -> None:
+    parent = QWidget()
+    dialog = ExportDialog(parent)
+    dialog.format.setCurrentIndex(dialog.format.findData("coco"))
+    assert dialog.polygons.isEnabled()
+    dialog.split.setText("train=")
+    assert not dialog.start.isEnabled()
+    dialog.split.setText("train=9,val=1")
+    assert dialog.start.isEnabled()
+    assert dialog.options.shares is not None
+    dialog.format.setCurrentIndex(dialog.format.findData("davis"))
+    assert not dialog.polygons.isEnabled()
+    parent.deleteLater()
