@@ -67,7 +67,7 @@ search: setup
 	@$(RUN) -m pytest --hypothesis-profile=search -k "$$(grep -rl '^@given' tests | xargs -n1 basename -s .py | paste -sd'|' | sed 's/|/ or /g')" $(ARGS)
 
 faults: setup
-	@$(RUN) -m pytest -m "slow or not slow" tests/engine/project/test_faults.py tests/engine/project/test_kill.py $(ARGS)
+	@$(RUN) -m pytest -m "slow or not slow" tests/engine/project/test_faults.py tests/engine/project/test_kill.py tests/engine/formats/test_fuzz.py $(ARGS)
 
 bench: setup
 	@$(RUN) -m pytest -m bench -s $(ARGS)
