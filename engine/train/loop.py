@@ -375,7 +375,7 @@ class Run:
         """After the first seconds; then often, where writing it is quick, else every few minutes."""
         pause = min(SECONDS_BETWEEN_RESTARTS, max(LEAST_BETWEEN_RESTARTS, self.writing / SHARE_OF_WRITING))
         if not self.saved_at:
-            pause = SECONDS_TO_FIRST_RESTART
+            pause = min(pause, SECONDS_TO_FIRST_RESTART)
         return self.team.is_first and self.at.seconds - self.saved_at >= pause
 
     def save_restart(self) -> Saved | Noted:
