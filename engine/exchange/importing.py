@@ -261,6 +261,8 @@ def _take(
     image: ReadImage, reading: Reading, spool: Spool, summary: Summary, seen: set[tuple[str, int]]
 ) -> None:
     found = reading.pictures.find(image.name)
+    if found is not None and str(reading.pictures.folder / found[0]) == image.place:
+        found = None  # the only picture of that name is the label file itself
     size = reading.pictures.size(found[0]) if found else None
     if found is None or size is None:
         summary.missing_count += 1
