@@ -38,7 +38,7 @@ from engine.train.sources import hold_out, load_labelled, split
 
 BATCH = 2
 RATE, MOMENTUM, DECAY = 0.005, 0.9, 5e-4
-EPOCHS_A_DROP = 3
+EPOCHS_A_DROP, EPOCHS = 3, 10
 MEASUREMENTS = 8
 
 Target = dict[str, Tensor]
@@ -86,7 +86,11 @@ def batches(data: LabelledSet, chance: np.random.Generator) -> Iterator[tuple[in
 
 
 class Tutorial:
-    """The recipe between two steps. seconds: spent in steps, told by `clock`."""
+    """The recipe between two steps. seconds: spent in steps, told by `clock`.
+
+    minutes: of the run, over which the rate drops as the tutorial's does over its ten epochs: of a few images
+    ten epochs are over in no time. None lets it drop by epochs, as it stands.
+    """
 
     def __init__(
         self,
@@ -96,8 +100,9 @@ class Tutorial:
         side: int,
         seed: int,
         clock: Callable[[], float] = time.perf_counter,
+        minutes: float | None = None,
     ) -> None:
-        self._clock = clock
+        self._clock, self._minutes = clock, minutes
         torch.manual_seed(seed)
         self.spec = NetworkSpec(backbone_architecture(base), 1, min_size=side, max_size=2 * side)
         self.network = tutorial_network(base, self.spec)
@@ -106,12 +111,14 @@ class Tutorial:
         self._optimizer = torch.optim.SGD(parameters, lr=RATE, momentum=MOMENTUM, weight_decay=DECAY)
         self._chance = np.random.default_rng(seed)
         self._batches = batches(data, self._chance)
-        self._warm = min(1000, len(data.images) // BATCH - 1)
+        self._warm = max(1, min(1000, len(data.images) // BATCH - 1))
 
     def step(self) -> float:
         """One step; returns its loss."""
         begun = self._clock()
         epoch, images = next(self._batches)
+        if self._minutes is not None:
+            epoch = int(EPOCHS * self.seconds / (60 * self._minutes))
         rate = RATE * 0.1 ** (epoch // EPOCHS_A_DROP) * min(1.0, 0.001 + self.steps / self._warm)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
@@ -133,12 +140,25 @@ class Tutorial:
 
 
 def train_as_torchvision_does(
-    data: LabelledSet, val: LabelledSet, base: Path, *, side: int, minutes: float, seed: int
+    data: LabelledSet,
+    val: LabelledSet,
+    base: Path,
+    *,
+    side: int,
+    minutes: float,
+    seed: int,
+    clock: Callable[[], float] = time.perf_counter,
+    stretched: bool = False,
 ) -> Outcome:
-    """Train a one-class data set for so many minutes and measure it on `val`."""
+    """Train a one-class data set for so many minutes, told by `clock`, and measure it on `val`.
+
+    stretched: the rate drops over these minutes, not by epochs.
+    """
     torch.set_num_threads(core_count())
     data, held_out = hold_out(data, seed)
-    run, curve = Tutorial(data, base, side=side, seed=seed), list[tuple[float, float]]()
+    over = minutes if stretched else None
+    run = Tutorial(data, base, side=side, seed=seed, clock=clock, minutes=over)
+    curve = list[tuple[float, float]]()
     while True:
         share = run.seconds / (60 * minutes)
         if held_out is not None and share >= 0.25 and share * MEASUREMENTS >= len(curve) + 2:
