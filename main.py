@@ -36,6 +36,7 @@ COMMANDS = {  # name -> the module and the name in it, in the order that help li
     "eval": "engine.cli.eval:evaluate",
     "measure": "engine.cli.measure:measure",
     "import": "engine.cli.import_:import_labels",
+    "merge": "engine.cli.merge:merge",
     "export": "engine.cli.export:export_labels",
     "formats": "engine.cli.export:list_formats",
     "models": "engine.cli.models:models",

@@ -22,7 +22,16 @@ from engine.project.media_index import ScanReport
 from gui.background import Background
 from gui.editor import Editor
 from gui.loading import Loaded, Loader
-from gui.opening import Found, home_of, inside_of, is_same, open_project, read_project, sorted_items
+from gui.opening import (
+    Found,
+    home_of,
+    inside_of,
+    is_same,
+    move_and_open,
+    open_project,
+    read_project,
+    sorted_items,
+)
 from gui.saving import Kept, Saving
 
 AHEAD = (1, 2, -1)
@@ -125,6 +134,36 @@ class Desk(QObject):
             lambda sentence: self._not_opened(asked, sentence),
         )
         return True
+
+    def move(self, to: Path) -> None:
+        """Make the open project that of another folder, where its pictures lie now, and open it there.
+
+        Where that fails, `failed` says why and the project is open where it was.
+        """
+        folder = self.folder
+        if folder is None or self.read_only_reason:
+            return
+        if self.unsaved_problem:
+            self.failed.emit(self.unsaved_problem)
+            return
+        self._let_go()
+        self._opening += 1
+        self._is_opening = True
+        asked, closing = self._opening, tuple(self._closing.values())
+        self.opening.emit(to)
+
+        def moved(done: tuple[Found, str]) -> None:
+            found, problem = done
+            self._opened(asked, found, None, frozenset())
+            if problem:
+                self.failed.emit(problem)
+
+        def failed(sentence: str) -> None:
+            self._not_opened(asked, sentence)
+            if asked == self._opening:
+                self.open([folder])
+
+        self.background.run(lambda: move_and_open(folder, to, closing), moved, failed)
 
     def refresh(self, *, show: str | None = None) -> None:
         """Look through the folder again; `show` is the path of the image to show then."""

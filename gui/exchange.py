@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from engine.errors import MaskwrightError
 from engine.exchange.exporting import ExportOptions, ExportReport, export
 from engine.exchange.importing import BATCH_PREFIX, CanceledError, Prepared, prepare
+from engine.exchange.merging import Merge, prepare_merge
 from engine.formats.registry import recognise
 from engine.formats.source import Source
 from engine.project import Project
@@ -57,14 +59,21 @@ class Exchange(QObject):
 
     def read(self, path: Path) -> None:
         """Read label files for the open project; `prepared_changed` follows, or `said`."""
+        self._read(self.tr("Reading labels: {:,} images so far"), partial(prepare, path))
+
+    def merge(self, path: Path) -> None:
+        """Read another project, a folder or a copy in a file, as `read` does label files."""
+        self._read(self.tr("Reading the project: {:,} images so far"), partial(prepare_merge, path))
+
+    def _read(self, words: str, read: Callable[..., Prepared]) -> None:
         project = self._desk.project
         if project is None or self.is_busy:
             return
         self._desk.saving.flush_put_off()
-        pace, stop = self._begin(self.tr("Reading labels: {:,} images so far"))
+        pace, stop = self._begin(words)
 
         def work() -> Prepared:
-            return prepare(path, project=project, told=pace, is_canceled=stop.is_set)
+            return read(project=project, told=pace, is_canceled=stop.is_set)
 
         def done(prepared: Prepared) -> None:
             if self._desk.project is not project:
@@ -102,6 +111,8 @@ class Exchange(QObject):
             )
             self.said.emit(text.format(imported.instances, imported.images, imported.kept))
             self._reload(project)
+            if isinstance(prepared, Merge) and self._desk.project is project:
+                self._desk.refresh()  # pictures may have come along
 
         self._run(work, done)
 

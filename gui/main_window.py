@@ -49,6 +49,7 @@ from gui.panels.surveyor import Surveyor
 from gui.panels.timeline import FIRST, MORE, Timeline
 from gui.panels.training import ACTIONS as TRAINING_ACTIONS
 from gui.panels.training import TrainingPanel
+from gui.panels.training_sign import TrainingSign
 from gui.panels.welcome import Message, Welcome
 from gui.proposals import Proposals
 from gui.saving import Kept
@@ -205,6 +206,8 @@ class MainWindow(QMainWindow):
         )
         self.training = self._dock("training", self.tr("Training"), self.training_panel, below)
         self.training.hide()
+        self.training_sign = TrainingSign(self.tuning, self.training)
+        self.statusBar().insertPermanentWidget(1, self.training_sign)
         self.setTabPosition(Qt.DockWidgetArea.RightDockWidgetArea, QTabWidget.TabPosition.North)
         self.tabifyDockWidget(model, sight)
         for dock in (model, sight):

@@ -17,6 +17,7 @@ from engine.document.records import ClassDef, ImageState, MediaItem
 from engine.media.scan import is_video_name, natural_order
 from engine.project import Project
 from engine.project.location import DATABASE_NAME, PROJECT_DIR
+from engine.project.moving import move_project
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +79,24 @@ def open_project(folder: Path, closing: Sequence[threading.Event]) -> Found:
         if not project.read_only:
             project.refresh()
         return read_project(project)
+    except BaseException:
+        project.close()
+        raise
+
+
+def move_and_open(folder: Path, to: Path, closing: Sequence[threading.Event]) -> tuple[Found, str]:
+    """Move a project once these are set and open it there; also says what is left of it where it was.
+
+    Raises MaskwrightError; the project is where it was then.
+    """
+    for closed in closing:
+        closed.wait()
+    problem = move_project(folder, to)
+    project = Project.open(to)
+    try:
+        if not project.read_only:
+            project.refresh()
+        return read_project(project), problem
     except BaseException:
         project.close()
         raise

@@ -1,15 +1,17 @@
-"""The work behind `import` and `export`: run, show progress, say what came of it."""
+"""The work behind `import`, `merge` and `export`: run, show progress, say what came of it."""
 
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from engine.cli.console import Display, say
 from engine.errors import DataError
 from engine.exchange.exporting import ExportOptions, ExportReport, export
 from engine.exchange.importing import Prepared, Summary, home_of, locate, prepare
+from engine.exchange.merging import prepare_merge
 from engine.project import Project
 from engine.project.bulk import Imported
 from engine.project.location import DATABASE_NAME, PROJECT_DIR
@@ -78,14 +80,42 @@ def _has_project(folder: Path) -> bool:
 
 
 def _commit(prepared: Prepared, reviewed: bool) -> Imported:
-    summary = prepared.summary
-    with Project.open(summary.folder) as project:
+    with _writable(prepared.summary.folder) as project:
+        return _put(prepared, project, reviewed)
+
+
+def take_project_in(
+    folder: Path, other: Path, *, copy_pictures: bool, dry_run: bool
+) -> tuple[Summary, Imported | None]:
+    """Merge another project into that of a folder, saying what would come first. Raises MaskwrightError."""
+    with _writable(home_of(folder.resolve())) as project:
+        with Display("read", 0, counted=False) as display:
+            prepared = prepare_merge(other, project, told=_Pace(display))
+        with prepared:
+            prepared.copies_pictures = copy_pictures
+            for line in prepared.summary.lines():
+                say(line)
+            if dry_run:
+                say("Nothing was changed.")
+                return prepared.summary, None
+            return prepared.summary, _put(prepared, project, False)
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[Project]:
+    """The folder's project as its folder is now. Raises DataError where it cannot be written."""
+    with Project.open(folder) as project:
         if project.read_only:
             raise DataError(project.read_only_reason)
         project.refresh()
-        with Display("import", summary.images, counted=False) as display:
-            pace = _Pace(display)
-            done = prepared.commit(project, reviewed=reviewed, told=lambda n: pace(n, summary.images))
+        yield project
+
+
+def _put(prepared: Prepared, project: Project, reviewed: bool) -> Imported:
+    summary = prepared.summary
+    with Display("import", summary.images, counted=False) as display:
+        pace = _Pace(display)
+        done = prepared.commit(project, reviewed=reviewed, told=lambda n: pace(n, summary.images))
     said = f"{done.instances:,} instances on {done.images:,} images imported into {summary.folder}"
     said += f" · {done.already_there:,} were there already" if done.already_there else ""
     said += f" · {done.kept:,} reviewed images left alone" if done.kept else ""

@@ -43,7 +43,8 @@ class Summary:
 
     new_classes: names that the project does not have. missing, other_size: sentences on images that are
     left out. problems: sentences on what is broken in the files, `problem_count` all of them. left_out: what
-    is no fault and has no place here, by a plural. kept: images that are reviewed already.
+    is no fault and has no place here, by a plural. kept: images that are reviewed already. copies: pictures
+    that are not in the folder, and could be.
     """
 
     format: str
@@ -65,6 +66,7 @@ class Summary:
     left_out: dict[str, int] = field(default_factory=dict)
     kept: int = 0
     pictures: int = 0
+    copies: int = 0
     has_scores: bool = False
 
     @property
@@ -84,6 +86,11 @@ class Summary:
         if self.new_classes:
             shown = ", ".join(self.new_classes[:10]) + (", ..." if len(self.new_classes) > 10 else "")
             said.append(f"New classes: {shown}.")
+        if self.copies:
+            said.append(
+                f"{_count(self.copies, 'picture')} not in {self.folder}: they can be copied into it, to "
+                f"{self.source.name}."
+            )
         if self.kept:
             said.append(f"{_count(self.kept, 'image')} reviewed already: left alone.")
         if self.missing_count:
@@ -261,6 +268,8 @@ def _take(
     image: ReadImage, reading: Reading, spool: Spool, summary: Summary, seen: set[tuple[str, int]]
 ) -> None:
     found = reading.pictures.find(image.name)
+    if found is not None and str(reading.pictures.folder / found[0]) == image.place:
+        found = None  # the only picture of that name is the label file itself
     size = reading.pictures.size(found[0]) if found else None
     if found is None or size is None:
         summary.missing_count += 1

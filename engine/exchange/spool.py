@@ -21,7 +21,8 @@ from engine.project.bulk import COLUMNS, ImageRows, Row, row_of
 
 _TABLES = f"""
 CREATE TABLE image (
-    n INTEGER PRIMARY KEY, path TEXT, frame INTEGER, width INTEGER, height INTEGER, flags TEXT, extra TEXT
+    n INTEGER PRIMARY KEY, path TEXT, frame INTEGER, width INTEGER, height INTEGER, flags TEXT, extra TEXT,
+    reviewed INTEGER
 );
 CREATE TABLE instance (image INTEGER, {COLUMNS}, area);
 CREATE TABLE ignore_region (image INTEGER, id, mask);
@@ -69,8 +70,8 @@ class Spool:
         self.images += 1
         extra = json.dumps(dict(image.extra), separators=(",", ":")) if image.extra else ""
         self._connection.execute(
-            "INSERT INTO image VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (self.images, path, frame, *size, json.dumps(image.flags), extra),
+            "INSERT INTO image VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (self.images, path, frame, *size, json.dumps(image.flags), extra, image.reviewed),
         )
         marks = ", ".join("?" * 14)
         self._connection.executemany(
@@ -95,10 +96,10 @@ class Spool:
     ) -> Iterator[ImageRows]:
         """Every image as the project takes it in. media_ids: of each picture and its frame."""
         found = self._connection.cursor()
-        found.execute("SELECT n, path, frame, width, height, flags, extra FROM image ORDER BY n")
+        found.execute("SELECT n, path, frame, width, height, flags, extra, reviewed FROM image ORDER BY n")
         instances = _Grouped(self._connection.execute("SELECT * FROM instance ORDER BY image, rowid"))
         ignore = _Grouped(self._connection.execute("SELECT * FROM ignore_region ORDER BY image, rowid"))
-        for n, path, frame, width, height, flags, extra in found:
+        for n, path, frame, width, height, flags, extra, reviewed in found:
             told(n)
             mine, regions = instances.of(n), ignore.of(n)
             media_id = media_ids.get((path, frame))
@@ -113,6 +114,7 @@ class Spool:
                 tuple(cast(tuple[int, bytes], row[1:]) for row in regions),
                 tuple(json.loads(flags)),
                 extra,
+                bool(reviewed),
             )
 
 

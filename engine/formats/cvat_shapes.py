@@ -291,7 +291,11 @@ def labels(parent: Element, classes: Sequence[ClassDef], tags: Sequence[str] = (
 
 def read_labels(meta: Element, reading: Reading, place: str) -> None:
     """Enter the classes of a task in their order; those of mere tags are none."""
+    seen = set[str]()
     for label in meta.iter("label"):
         name = (label.findtext("name") or "").strip()
         if name and label.findtext("type") != "tag":
+            if name in seen:
+                raise DataError(f"{place} names the class '{shortened(name)}' twice.")
+            seen.add(name)
             reading.classes.named(encodable(name, place), place)

@@ -29,7 +29,7 @@ from engine.formats.checks import (
     whole,
 )
 from engine.formats.coco_writing import loaded
-from engine.formats.labelme import FileNames, json_files
+from engine.formats.labelme import FileNames, json_files, label_files
 from engine.formats.outline import centre_rule, rings_of
 from engine.formats.reading import ReadImage, Reading
 from engine.formats.registry import Format, Holds, register
@@ -68,9 +68,7 @@ class Isat(Format):
 
     def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
         """Every such file of the folder."""
-        for name in json_files(source):
-            if source.is_folder and not _is_isat(source.head_of(name)):
-                continue
+        for name in label_files(source, _is_isat, reading):
             try:
                 yield _read_file(source, name, reading)
             except DataError as error:

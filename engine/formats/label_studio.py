@@ -38,6 +38,10 @@ from engine.formats.voc import xml_bytes
 from engine.formats.writing import Export, ExportImage
 from engine.media.scan import IMAGE_SUFFIXES
 
+_ADDRESS = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*:")
+"""Begins a name that is absolute: an address, a drive, a path or a share."""
+_OWN_ADDRESS = "/data/"  # of what was uploaded to, or is served by, Label Studio itself
+_ELSEWHERE = "folders of pictures' addresses and absolute paths; the pictures were matched by name alone"
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-(.+)$")
 _SHAPES = {
     "polygonlabels": "polygonlabels", "brushlabels": "brushlabels", "rectanglelabels": "rectanglelabels",
@@ -124,16 +128,24 @@ def _picture(task: Mapping[str, object]) -> str:
 
 
 def _named(said: str, reading: Reading, place: str) -> str:
-    """The picture of a task's own name for it, which may be an address."""
-    plain = said.replace("\\", "/").lstrip("/")
-    parts = [part for part in plain.split("/") if part not in ("", ".", "..") and ":" not in part]
+    """The picture of a task's own name for it.
+
+    That may be an address, or a path on somebody's machine: its last parts are looked for among the pictures,
+    and nothing is read where it leads.
+    """
+    plain = said.replace("\\", "/")
+    is_address = _ADDRESS.match(plain) is not None
+    if is_address and not plain.startswith(_OWN_ADDRESS):
+        reading.leave_out(_ELSEWHERE)
+    parts = [part for part in plain.split("/") if part and not (is_address and ":" in part)]
     whole = safe_name("/".join(parts), place)
     base = PurePosixPath(whole).name
     uploaded = _UPLOADED.match(base)
     for one in (whole, base, uploaded[1] if uploaded else ""):
-        if one and reading.pictures.find(one) is not None:
-            return one
-    return whole
+        found = reading.pictures.find(one) if one else None
+        if found is not None:
+            return one if not is_address or found[1] else found[0]
+    return base if is_address else whole
 
 
 def _task(task: Object, reading: Reading, place: str) -> ReadImage | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
@@ -56,6 +56,7 @@ _AREAS = frozenset({"polygon", "circle", "mask", "oriented_rectangle", "rotation
 _POINTS = frozenset({"point", "points"})
 _LINES = frozenset({"line", "linestrip", "line_strip", "cuboid"})
 _MOST_SHAPES = 100_000
+_MOST_LOOKED_AT = 16 << 20
 
 
 @dataclass(slots=True)
@@ -93,9 +94,7 @@ class Labelme(Format):
 
     def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
         """Every JSON file of the folder that is a label file."""
-        for name in json_files(source):
-            if source.is_folder and not is_shapes(source.head_of(name)):
-                continue
+        for name in label_files(source, is_shapes, reading):
             try:
                 yield read_file(source, name, reading)
             except DataError as error:
@@ -269,6 +268,27 @@ def json_files(source: Source) -> Sequence[str]:
     )
 
 
+def label_files(source: Source, is_mine: Callable[[bytes], bool], reading: Reading) -> Iterator[str]:
+    """The JSON files of a source that are label files by their beginnings; a file by itself is one.
+
+    JSON of another kind is counted as left out. What is no JSON at all is told, since it may be a label file
+    that was cut off or overwritten.
+    """
+    for name in json_files(source):
+        if not source.is_folder or is_mine(source.head_of(name)):
+            yield name
+            continue
+        try:
+            if source.place(name).stat().st_size <= _MOST_LOOKED_AT:
+                source.read_json(name)
+        except OSError as e:
+            reading.broken(DataError(f"{source.root / name} cannot be read: {e.strerror or e}."))
+        except DataError as error:
+            reading.broken(error)
+        else:
+            reading.leave_out("JSON files that hold no labels of this format")
+
+
 def some_heads(source: Source) -> Iterator[bytes]:
     """The beginnings of some JSON files."""
     for name in json_files(source)[:30]:
@@ -402,9 +422,7 @@ def _png_mask(item: Object, points: Sequence[float], width: int, height: int, pl
         png = base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError) as e:
         raise DataError(f"{place}: its mask is not base64.") from e
-    pixels = parse_labels(png, f"{place}: its mask")
-    if pixels.shape[0] > 2 * height + 2 or pixels.shape[1] > 2 * width + 2:
-        raise DataError(f"{place}: its mask is larger than its image.")
+    pixels = parse_labels(png, f"{place}: its mask", at_most=(2 * width + 2, 2 * height + 2))
     return Mask.from_crop(left, top, pixels != 0).clipped(height, width)
 
 

@@ -64,7 +64,10 @@ def _names(source: Source) -> list[str]:
     for name in source.files:
         if PurePosixPath(name).name == "labels.txt":
             lines = [line.strip() for line in source.read_text(name).splitlines()]
-            return [line for line in lines if line]
+            names = [line for line in lines if line]
+            if len(set(names)) < len(names):
+                raise DataError(f"{source.root / name} names a class twice.")
+            return names
     return []
 
 
@@ -237,7 +240,7 @@ class Sequences:
         wanted = PurePosixPath(sequence)
         folders = {str(PurePosixPath(name).parent) for name in pictures.names}
         own = [one for one in folders if PurePosixPath(one).name == wanted.name or one == sequence]
-        chosen = own[0] if len(own) == 1 else "." if "." in folders else next(iter(folders), ".")
+        chosen = own[0] if len(own) == 1 else next(iter(folders)) if len(folders) == 1 else "."
         names = [name for name in pictures.names if str(PurePosixPath(name).parent) == chosen]
         self._by_number = {number: name for name, number in frame_numbers(names).items()}
 

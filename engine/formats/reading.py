@@ -32,7 +32,8 @@ class ReadImage:
 
     name: the picture's, with `/`, relative to the folder of pictures. place: for messages. width, height: 0
     where the file does not say. An instance of id 0 is given one that depends on its content alone. extra:
-    what the format knows of the image and nothing else here does, as JSON has it.
+    what the format knows of the image and nothing else here does, as JSON has it. reviewed: a person is known
+    to have called the image right.
     """
 
     name: str
@@ -43,6 +44,7 @@ class ReadImage:
     ignore: tuple[IgnoreRegion, ...] = ()
     flags: tuple[str, ...] = ()
     extra: Mapping[str, object] = field(default_factory=dict)
+    reviewed: bool = False
 
 
 class ClassTable:

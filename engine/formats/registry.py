@@ -73,6 +73,8 @@ class Format:
         return f"images/{part}/{name}" if part else f"images/{name}"
 
 
+_ZIP = b"PK\x03\x04"
+
 F = TypeVar("F", bound=type[Format])
 _FORMATS: dict[str, Format] = {}
 
@@ -107,6 +109,8 @@ def recognise(source: Source) -> Format:
     found = [one for one in formats().values() if one.can_read and one.sniff(source)]
     if len(found) == 1:
         return found[0]
+    if source.head.startswith(_ZIP):
+        raise DataError(f"{source.path} is an archive: unpack it, and name the folder or the file in it.")
     if not found:
         raise DataError(
             f"{source.path} is of no format that is known: name one with --format, such as "

@@ -271,8 +271,14 @@ def read_labels(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.i
     return parse_labels(read_bytes(path), str(path), size)
 
 
-def parse_labels(data: bytes, place: str, size: tuple[int, int] | None = None) -> NDArray[np.int64]:
-    """`read_labels` of a PNG in memory."""
+def parse_labels(
+    data: bytes,
+    place: str,
+    size: tuple[int, int] | None = None,
+    *,
+    at_most: tuple[int, int] | None = None,
+) -> NDArray[np.int64]:
+    """`read_labels` of a PNG in memory. at_most: width and height it may not exceed, checked as early."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -282,6 +288,8 @@ def parse_labels(data: bytes, place: str, size: tuple[int, int] | None = None) -
                         f"{place} is {picture.width} x {picture.height} pixels, but its picture is "
                         f"{size[0]} x {size[1]}."
                     )
+                if at_most is not None and (picture.width > at_most[0] or picture.height > at_most[1]):
+                    raise DataError(f"{place} is larger than its image.")
                 if picture.width * picture.height > min(MAX_PNG_PIXELS, MAX_PIXELS):
                     raise DataError(f"{place} has {picture.width} x {picture.height} pixels: too many.")
                 return _numbers(picture, place)

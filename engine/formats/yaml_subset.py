@@ -77,7 +77,10 @@ def _flow(text: str, place: str) -> Value:
         key, colon, rest = item.partition(":")
         if not colon:
             raise DataError(f"{place}: '{shortened(item)}' is no 'key: value'.")
-        found[str(_scalar(key.strip()))] = _scalar(rest.strip())
+        name = str(_scalar(key.strip()))
+        if name in found:
+            raise DataError(f"{place} has the key '{shortened(name)}' twice.")
+        found[name] = _scalar(rest.strip())
     return found
 
 

@@ -31,11 +31,15 @@ _MOST_LINES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """What the files around the labels say. keypoints: how many, and numbers of each; (0, 0) for none."""
+    """What the files around the labels say. keypoints: how many, and numbers of each; (0, 0) for none.
 
-    classes: Sequence[str]
-    labels: tuple[str, ...]
-    keypoints: tuple[int, int]
+    file: that which says so.
+    """
+
+    classes: Sequence[str] = ()
+    labels: tuple[str, ...] = ()
+    keypoints: tuple[int, int] = (0, 0)
+    file: str = ""
 
 
 class _Yolo(Format):
@@ -49,7 +53,7 @@ class _Yolo(Format):
         if not layout.labels:
             raise DataError(f"{source.path} holds no label files (*.txt).")
         for number, name in enumerate(layout.classes):
-            reading.classes.add(name, f"{source.path}: class {number}", id_=number + 1)
+            reading.classes.add(name, f"{layout.file}: class {number}", id_=number + 1)
         for name in layout.labels:
             place = str(source.root / name)
             try:
@@ -195,13 +199,15 @@ def _layout(source: Source) -> _Layout:
                     _names(data["names"], str(file)),
                     tuple(in_labels or texts),
                     _keypoint_shape(data, str(file)),
+                    str(file),
                 )
         for name in _NAME_FILES:
             file = place / name
             if file.is_file():
                 lines = [line.strip() for line in _small_text(file).splitlines()]
-                return _Layout([line for line in lines if line], tuple(in_labels or texts), (0, 0))
-    return _Layout((), (), (0, 0))
+                classes = [line for line in lines if line]
+                return _Layout(classes, tuple(in_labels or texts), (0, 0), str(file))
+    return _Layout()
 
 
 def _around(folder: Path) -> list[Path]:
@@ -214,7 +220,7 @@ def _around(folder: Path) -> list[Path]:
 
 def _small_text(place: Path) -> str:
     try:
-        return read_bytes(place, 4 << 20).decode("utf-8-sig")
+        return read_bytes(Source(place.parent).place(place.name), 4 << 20).decode("utf-8-sig")
     except UnicodeDecodeError as e:
         raise DataError(f"{place} is not text in UTF-8: save it as UTF-8.") from e
 

@@ -94,7 +94,10 @@ def _read_file(source: Source, name: str, reading: Reading) -> Iterator[ReadImag
         number = integer(item, "id", where)
         if number in class_ids:
             raise DataError(f"{where} repeats the id {number}; ids must differ.")
-        class_ids[number] = reading.classes.named(text(item, "name", where), where).id
+        known_class = reading.classes.named(text(item, "name", where), where)
+        if known_class.id in class_ids.values():
+            raise DataError(f"{where} repeats the name '{known_class.name}'; names must differ.")
+        class_ids[number] = known_class.id
     of_video: dict[int, list[tuple[Object, str]]] = {}
     videos = list(objects(data, "videos", place))
     known = {integer(item, "id", f"{place}: a video") for item in videos}

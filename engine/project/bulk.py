@@ -23,6 +23,7 @@ from engine.project.classes import resolve, standing
 _IMPORT = "Import"
 _UNDO_IMPORT = "Undo import"
 _EXTRA = "extra"
+_PROPOSED = frozenset({Provenance.PREDICTED.value})
 
 COLUMNS = "id, class_id, provenance, score, x0, y0, x1, y1, z, track_id, extra, mask"
 """Of an instance's row, in this order."""
@@ -38,7 +39,8 @@ Row: TypeAlias = tuple[
 class ImageRows:
     """One image of an import. ignore: id and packed mask of each ignore region.
 
-    extra: JSON text of what another format knows of the image, empty for nothing.
+    extra: JSON text of what another format knows of the image, empty for nothing. reviewed: a person is known
+    to have called the image right; that is more than what a model proposes here.
     """
 
     media_id: int
@@ -48,6 +50,7 @@ class ImageRows:
     ignore: tuple[tuple[int, bytes], ...]
     flags: tuple[str, ...] = ()
     extra: str = ""
+    reviewed: bool = False
 
 
 @dataclass(slots=True)
@@ -78,6 +81,7 @@ def put_images(
 
     class_ids: the project's class of each class of the rows. reviewed: an image that nobody has touched
     becomes reviewed. A record whose id is there already is passed over, so that a second import adds nothing.
+    A proposal gives way to what a person made of it, and all of them on an image that comes as reviewed.
     """
     done = Imported()
     connection.execute("INSERT OR IGNORE INTO batch (id, started) VALUES (?, ?)", (batch_id, time.time()))
@@ -86,12 +90,18 @@ def put_images(
         if state.review is ReviewState.REVIEWED:
             done.kept += 1
             continue
-        there = _ids(connection, image.media_id)
+        there = _there(connection, image.media_id)
+        is_untouched = _PROPOSED.issuperset(there.values())
+        gone = _giving_way(image, there, all_of_them=image.reviewed and is_untouched)
+        if gone:
+            _remove(connection, image.media_id, gone, batch_id)
+            there = {id_: provenance for id_, provenance in there.items() if id_ not in gone}
         new = [_classed(row, class_ids) for row in image.rows if row[0] not in there]
         ignore = [(id_, mask) for id_, mask in image.ignore if id_ not in there]
         done.already_there += len(image.rows) - len(new)
         _insert(connection, image, new, ignore)
-        _note(connection, image, new, ignore, batch_id, state, reviewed=reviewed)
+        takes = (reviewed and state.review is ReviewState.UNLABELLED) or (image.reviewed and is_untouched)
+        _note(connection, image, new, ignore, batch_id, state, reviewed=takes)
         if image.extra:
             put_extra(connection, format_name, image.extra, image.media_id)
         done.images += 1
@@ -99,13 +109,32 @@ def put_images(
     return done
 
 
-def _ids(connection: sqlite3.Connection, media_id: int) -> set[int]:
-    found = connection.execute(
-        "SELECT id FROM instance WHERE media_id = ?1"
-        " UNION ALL SELECT id FROM ignore_region WHERE media_id = ?1",
-        (media_id,),
+def _there(connection: sqlite3.Connection, media_id: int) -> dict[int, str]:
+    """The provenance of each record of an image; empty for an ignore region."""
+    return dict(
+        connection.execute(
+            "SELECT id, provenance FROM instance WHERE media_id = ?1"
+            " UNION ALL SELECT id, '' FROM ignore_region WHERE media_id = ?1",
+            (media_id,),
+        )
     )
-    return {id_ for (id_,) in found}
+
+
+def _giving_way(image: ImageRows, there: Mapping[int, str], *, all_of_them: bool) -> set[int]:
+    """The proposals that go: those that come as a person's, or all."""
+    brought = {row[0] for row in image.rows if row[2] not in _PROPOSED}
+    proposed = {id_ for id_, provenance in there.items() if provenance in _PROPOSED}
+    return proposed if all_of_them else proposed & brought
+
+
+def _remove(connection: sqlite3.Connection, media_id: int, ids: set[int], batch_id: str) -> None:
+    """Remove proposals, so that undoing the import brings them back."""
+    diff = Diff(removed=rows.read_records(connection, media_id, ids, raw=True))
+    rows.apply_diff(connection, media_id, diff)
+    connection.execute(
+        "INSERT INTO op (media_id, name, source, batch_id, time, diff) VALUES (?, ?, ?, ?, ?, ?)",
+        (media_id, _IMPORT, Source.IMPORT, batch_id, time.time(), to_bytes(diff)),
+    )
 
 
 def _insert(
@@ -145,8 +174,7 @@ def _note(
 ) -> None:
     """The facts, the image's state, and the journal: which records came, so that they can be taken back."""
     facts.add(connection, image.media_id, [(row[0], row[1], row[-1], row[3], row[2]) for row in new])
-    takes = reviewed and state.review is ReviewState.UNLABELLED
-    becomes = ReviewState.REVIEWED if takes else state.review
+    becomes = ReviewState.REVIEWED if reviewed else state.review
     flags = tuple(dict.fromkeys((*state.flags, *image.flags)))
     after = replace(state, review=becomes, flags=flags)
     connection.execute(
@@ -155,7 +183,9 @@ def _note(
         (image.media_id, becomes.value, json.dumps(flags)),
     )
     # Ids are enough: an import is taken back by them, and never made again from here.
-    light: dict[int, Record] = {row[0]: Instance(row[0], row[1]) for row in new}
+    light: dict[int, Record] = {
+        row[0]: Instance(row[0], row[1], provenance=Provenance(row[2])) for row in new
+    }
     light |= {id_: Instance(id_, 0) for id_, _ in ignore}
     changed = {IMAGE_STATE_ID: (state, after)} if after != state else {}
     connection.execute(
@@ -167,10 +197,11 @@ def _note(
 def undo_import(connection: sqlite3.Connection, batch_id: str) -> int:
     """Take an import back; what a person has touched since stays. Returns how many images changed."""
     ops = connection.execute(
-        "SELECT seq, media_id, diff FROM op WHERE batch_id = ? AND source = ? AND undone = 0",
+        "SELECT seq, media_id, diff FROM op WHERE batch_id = ? AND source = ? AND undone = 0"
+        " ORDER BY seq DESC",
         (batch_id, Source.IMPORT),
     ).fetchall()
-    return sum(_undo_one(connection, seq, media_id, data) for seq, media_id, data in ops)
+    return len({media_id for seq, media_id, data in ops if _undo_one(connection, seq, media_id, data)})
 
 
 def _undo_one(connection: sqlite3.Connection, seq: int, media_id: int, data: bytes) -> bool:
@@ -184,9 +215,12 @@ def _undo_one(connection: sqlite3.Connection, seq: int, media_id: int, data: byt
     after = {
         id_: record
         for id_, record in before.items()
-        if id_ not in brought.added or id_ in touched or not _is_imported(record)
+        if id_ not in brought.added or id_ in touched or not _is_as_brought(record, brought.added[id_])
     }
     state = before[IMAGE_STATE_ID]
+    assert isinstance(state, ImageState)
+    if state.review is not ReviewState.REVIEWED:  # else a person has said meanwhile that all is there
+        after |= {id_: record for id_, record in brought.removed.items() if id_ not in after}
     if IMAGE_STATE_ID in brought.updated and not later and state == brought.updated[IMAGE_STATE_ID][1]:
         after[IMAGE_STATE_ID] = brought.updated[IMAGE_STATE_ID][0]
     diff = Diff.between(before, after)
@@ -200,8 +234,11 @@ def _undo_one(connection: sqlite3.Connection, seq: int, media_id: int, data: byt
     return True
 
 
-def _is_imported(record: Record) -> bool:
-    return not isinstance(record, Instance) or record.provenance is Provenance.IMPORTED
+def _is_as_brought(record: Record, brought: Record) -> bool:
+    if not isinstance(record, Instance) or not isinstance(brought, Instance):
+        return True
+    # An older journal says nothing of the provenance: what it brought was imported.
+    return record.provenance in (brought.provenance, Provenance.IMPORTED)
 
 
 # What other formats know and this project does not

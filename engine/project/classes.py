@@ -111,7 +111,8 @@ def ensure(connection: sqlite3.Connection, name: str, like: ClassDef | None = No
     """The class of this name; the one it was merged into; else a new one. Not a step of its own.
 
     So a model that says "automobile" goes on proposing cars where a person merged the two. like: the new
-    one's keypoints and skeleton, which a class that has none takes too.
+    one's colour, unless another class has it, and its keypoints and skeleton, which a class that has none
+    takes too.
     """
     rows = _read(connection)
     for row in _live(rows):
@@ -122,7 +123,8 @@ def ensure(connection: sqlite3.Connection, name: str, like: ClassDef | None = No
         into = gone.get(row.id)
         if row.name == name and into is not None:
             return _definition(rows[into])
-    made = _new_row(rows, name)
+    taken = {row.color for row in _live(rows)}
+    made = _new_row(rows, name, like.color if like is not None and like.color not in taken else "")
     if like is not None:
         made = replace(made, keypoints=json.dumps(like.keypoints), skeleton=json.dumps(like.skeleton))
     _insert(connection, made)

@@ -30,7 +30,7 @@ from engine.project.location import BACKUP_DIR
 
 _KEPT_BACKUPS = 3
 _BACKUP_SECONDS = 24 * 3600
-_COMPANIONS = ("-wal", "-shm", "-journal")
+COMPANIONS = ("-wal", "-shm", "-journal")
 
 _log = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ def _set_aside(database: Path) -> Path:
     while aside.exists():
         number += 1
         aside = database.with_name(time.strftime(f"{database.name}.damaged-%Y%m%d-%H%M%S-{number}"))
-    for suffix in ("", *_COMPANIONS):
+    for suffix in ("", *COMPANIONS):
         with contextlib.suppress(FileNotFoundError):
             _companion(database, suffix).rename(_companion(aside, suffix))
     return aside

@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from engine.errors import ProjectError
@@ -23,7 +24,7 @@ from engine.project.location import Place, find_place, is_network
 from engine.project.lock import FileLock, HeldError
 from engine.project.schema import MIGRATIONS, check_version, migrate
 
-_LOCK_NAME = "project.lock"
+LOCK_NAME = "project.lock"
 
 
 class Opened:
@@ -83,7 +84,7 @@ def open_database(folder: Path, *, read_only: bool, data_dir: Path | None) -> Op
     if place.unwritable:
         return _open_for_reading(place, f"The project is open for reading only: {place.unwritable}.")
     try:
-        lock = FileLock.acquire(place.database.with_name(_LOCK_NAME))
+        lock = FileLock.acquire(place.database.with_name(LOCK_NAME))
     except HeldError as e:
         return _open_for_reading(place, f"The project is open for reading only: {e} has it open.")
     except OSError as e:
@@ -101,6 +102,13 @@ def open_database(folder: Path, *, read_only: bool, data_dir: Path | None) -> Op
     except BaseException:
         lock.release()
         raise
+
+
+def open_copy(database: Path) -> Opened:
+    """Open a copy of a project, as `backup_to` writes it, for reading. Raises ProjectError."""
+    read = partial(connect_for_reading, database, immutable=True)  # nothing is to appear beside it
+    place = Place(database.parent, database)
+    return _opened_for_reading(place, "This is a copy: it is only read.", read)
 
 
 def _open_for_writing(place: Place, lock: FileLock) -> Opened:
@@ -128,24 +136,32 @@ def _open_for_writing(place: Place, lock: FileLock) -> Opened:
 
 
 def _open_for_reading(place: Place, reason: str) -> Opened:
-    database = place.database
-    copy: tempfile.TemporaryDirectory[str] | None = None
     try:
-        read, copy = _way_to_read(database)
-        with contextlib.closing(read()) as connection:
-            version = check_version(connection, database)
-        if version < len(MIGRATIONS):
-            raise ProjectError(
-                f"{database} is of an older Maskwright: open it for writing once to update it."
-            )
+        read, copy = _way_to_read(place.database)
     except sqlite3.Error as e:
-        if copy is not None:
-            copy.cleanup()
-        raise told(e, database) from e
+        raise told(e, place.database) from e
+    try:
+        return _opened_for_reading(place, reason, read, copy)
     except ProjectError:
         if copy is not None:
             copy.cleanup()
         raise
+
+
+def _opened_for_reading(
+    place: Place,
+    reason: str,
+    read: Callable[[], sqlite3.Connection],
+    copy: tempfile.TemporaryDirectory[str] | None = None,
+) -> Opened:
+    database = place.database
+    try:
+        with contextlib.closing(read()) as connection:
+            version = check_version(connection, database)
+    except sqlite3.Error as e:
+        raise told(e, database) from e
+    if version < len(MIGRATIONS):
+        raise ProjectError(f"{database} is of an older Maskwright: open it for writing once to update it.")
     return Opened(place, network=False, read=read, read_only_reason=reason, copy=copy)
 
 

@@ -43,8 +43,9 @@ from engine.project.facts import Survey
 from engine.project.health import check_pages
 from engine.project.held_out import Look
 from engine.project.journal import Batch, Past
+from engine.project.matching import KnownFile
 from engine.project.media_index import ScanReport
-from engine.project.opening import Opened, open_database
+from engine.project.opening import Opened, open_copy, open_database
 from engine.project.reviews import ReviewPast
 from engine.project.writer import Unsaved, Writer
 
@@ -83,6 +84,11 @@ class Project:
         has it in `data_dir` (the user's data directory), under the folder's path.
         """
         return cls(open_database(folder, read_only=read_only, data_dir=data_dir))
+
+    @classmethod
+    def open_copy(cls, database: Path) -> Project:
+        """Open a copy that `backup_to` wrote, for reading. Raises ProjectError."""
+        return cls(open_copy(database))
 
     @property
     def folder(self) -> Path:
@@ -147,6 +153,11 @@ class Project:
     def path_of(self, item: MediaItem) -> Path:
         """The item's file, absolute."""
         return self.folder / item.path
+
+    def file_of(self, media_id: int) -> KnownFile:
+        """An image's file as it was seen last."""
+        with self._reading() as connection:
+            return media_index.known_file(connection, media_id)
 
     def ensure_hash(self, media_id: int) -> str:
         """The content hash of an image's file as it is now, read if it is not known. Raises MediaError."""

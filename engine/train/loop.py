@@ -96,7 +96,7 @@ def train(
     if resume:
         run.restore(read_restart(run.restart_file))
     elif run.restart_file.is_file():
-        yield Noted(f"a stopped training of {plan.name} is given up: this one begins anew, without --resume")
+        yield Noted(f"a stopped training of {plan.name} is given up: this one begins anew")
     yield run.started()
     try:
         while True:
@@ -243,7 +243,7 @@ class Run:
         if self.at.skipped > MOST_SKIPPED:
             raise TrainingError(
                 f"The loss has not been a finite number for {MOST_SKIPPED} steps: the base's weights do not "
-                "suit the data; train from another --base."
+                "suit the data: begin from another base model."
             )
         named = dict(zip(losses, figures.tolist(), strict=True))
         pace, held = self._pace(), memory_held(str(self.device))
@@ -415,7 +415,7 @@ class Run:
         if restart.identity != self.identity():
             raise TrainingError(
                 f"{self.restart_file} is of a training with other data, base, seed or settings: give the "
-                "same again, or train without --resume."
+                "same again, or begin a new training."
             )
         self.at, self.saved_at = restart.standing, restart.standing.seconds
         if self.at.best >= 0 and self.versions.aside() is None:  # somebody has removed them

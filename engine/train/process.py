@@ -184,7 +184,7 @@ class TrainingProcess:
         if code == -9:  # SIGKILL, which is how Linux and macOS make room
             return Failed(
                 "The system ended the training, most likely because memory ran out: close other programs, or "
-                f"choose a smaller side (--side).{on}"
+                f"choose a smaller image side.{on}"
             )
         return Failed(
             f"The training process ended unexpectedly (exit code {code}); its last lines are in "

@@ -158,8 +158,8 @@ def _failed(error: Exception) -> Failed:
     if is_out_of_memory(error):
         _logger.error("out of memory", exc_info=error)
         return Failed(
-            "The memory does not suffice for this training: close other programs, or choose a smaller side "
-            "(--side)."
+            "The memory does not suffice for this training: close other programs, or choose a smaller image "
+            "side."
         )
     return Failed(applog.record_fault(error), fault=True)
 

@@ -81,7 +81,7 @@ def write_restart(file: Path, restart: Restart) -> None:
 def read_restart(file: Path) -> Restart:
     """Read a restart file; nothing in it is executed. Raises TrainingError."""
     if not file.is_file():
-        raise TrainingError(f"There is nothing to resume: {file} is not there; train without --resume.")
+        raise TrainingError(f"There is nothing to resume: {file} is not there; begin a new training.")
     try:
         with zipfile.ZipFile(file) as archive:
             if archive.testzip() is not None:  # torch itself compares no checksums
@@ -92,5 +92,5 @@ def read_restart(file: Path) -> Restart:
         return Restart(**{**content, "standing": Standing(**content["standing"])})
     except (OSError, *_DAMAGED) as e:
         raise TrainingError(
-            f"The restart file {file} is damaged or of another version: train without --resume."
+            f"The restart file {file} is damaged or of another version: begin a new training."
         ) from e

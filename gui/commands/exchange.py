@@ -1,4 +1,4 @@
-"""Labels of other tools: import, export, take an import back."""
+"""Labels of other tools and other projects: import, merge, export, take an import back."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from engine.exchange.exporting import ExportOptions
-from gui.commands.registry import Context, command, translated
-from gui.dialogs.exchange import ask_export, ask_summary
+from engine.exchange.merging import Merge
+from gui.commands.registry import Ask, Context, command, translated
+from gui.dialogs.exchange import ask_export, ask_merge, ask_summary
 
 _MENU = ("File",)
 
@@ -21,17 +22,18 @@ def _may_import(context: Context) -> bool:
     return _is_free(context) and not context.desk.read_only_reason
 
 
-def _ask_file(parent: QWidget, context: Context) -> tuple[Path] | None:
-    kinds = translated("Labels (*.json *.xml *.csv *.txt *.yaml)")
-    start = str(context.desk.folder or "")
-    chosen, _ = QFileDialog.getOpenFileName(parent, translated("Import labels"), start, kinds)
-    return (Path(chosen),) if chosen else None
+def _asks(title: str, kinds: str = "") -> Ask:
+    """A question for a file of these kinds, or with none for a folder."""
 
+    def ask(parent: QWidget, context: Context) -> tuple[Path] | None:
+        start = str(context.desk.folder or "")
+        if kinds:
+            chosen, _ = QFileDialog.getOpenFileName(parent, translated(title), start, translated(kinds))
+        else:
+            chosen = QFileDialog.getExistingDirectory(parent, translated(title), start)
+        return (Path(chosen),) if chosen else None
 
-def _ask_folder(parent: QWidget, context: Context) -> tuple[Path] | None:
-    start = str(context.desk.folder or "")
-    chosen = QFileDialog.getExistingDirectory(parent, translated("Import a folder of labels"), start)
-    return (Path(chosen),) if chosen else None
+    return ask
 
 
 @command(
@@ -40,7 +42,7 @@ def _ask_folder(parent: QWidget, context: Context) -> tuple[Path] | None:
     menu=_MENU,
     section="exchange",
     when=_may_import,
-    ask=_ask_file,
+    ask=_asks("Import labels", "Labels (*.json *.xml *.csv *.txt *.yaml)"),
     icon="import",
     hint="Take in another tool's labels; what would come is shown before it comes",
 )
@@ -56,7 +58,7 @@ def import_file(context: Context, path: Path) -> None:
     menu=_MENU,
     section="exchange",
     when=_may_import,
-    ask=_ask_folder,
+    ask=_asks("Import a folder of labels"),
     icon="import",
 )
 def import_folder(context: Context, path: Path) -> None:
@@ -80,11 +82,47 @@ def import_beside(context: Context) -> None:
         context.exchange.read(context.desk.folder)
 
 
+@command(
+    "file.merge",
+    "&Merge another project…",
+    menu=_MENU,
+    section="exchange",
+    when=_may_import,
+    ask=_asks("The folder of the project to take in"),
+    icon="merge",
+    hint="Take in the labels of another project, of these pictures or of others; what you have done stays",
+)
+def merge(context: Context, path: Path) -> None:
+    """Read another project; the summary follows."""
+    if context.exchange is not None:
+        context.exchange.merge(path)
+
+
+@command(
+    "file.merge_copy",
+    "Merge a copy of a project…",
+    menu=_MENU,
+    section="exchange",
+    when=_may_import,
+    ask=_asks("The copy of a project to take in", "Copies of projects (*.db)"),
+    icon="merge",
+    hint="Take in a copy that was made with Back up the project: to bring lost labels back, say",
+)
+def merge_copy(context: Context, path: Path) -> None:
+    """Read a copy of a project; the summary follows."""
+    merge(context, path)
+
+
 def _ask_take(parent: QWidget, context: Context) -> tuple[bool] | None:
     exchange = context.exchange
     if exchange is None or exchange.prepared is None:
         return None
-    reviewed = ask_summary(parent, exchange.prepared.summary)
+    if isinstance(exchange.prepared, Merge):
+        answer = ask_merge(parent, exchange.prepared.summary)
+        exchange.prepared.copies_pictures = bool(answer)
+        reviewed = None if answer is None else False  # each image says so itself
+    else:
+        reviewed = ask_summary(parent, exchange.prepared.summary)
     if reviewed is None:
         exchange.drop()
         return None

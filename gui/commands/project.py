@@ -1,13 +1,14 @@
-"""The project as a whole: a copy of it in one file."""
+"""The project as a whole: a copy of it in one file, and its move to another folder."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
 
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from gui.commands.registry import Context, command, translated
+from gui.dialogs.unsaved import may_leave
 
 
 def _ask_copy(parent: QWidget, context: Context) -> tuple[Path] | None:
@@ -41,3 +42,43 @@ def backup(context: Context, path: Path) -> None:
     desk.background.run(
         lambda: project.backup_to(path), lambda _none: desk.noticed.emit(told), desk.failed.emit
     )
+
+
+def _ask_place(parent: QWidget, context: Context) -> tuple[Path] | None:
+    folder = context.desk.folder
+    if folder is None or not may_leave(parent, context.desk):
+        return None
+    title = translated("The folder where the pictures are now")
+    chosen = QFileDialog.getExistingDirectory(parent, title, str(folder.parent))
+    if not chosen:
+        return None
+    box = QMessageBox(parent)
+    box.setWindowTitle(translated("Move the project"))
+    box.setText(translated("Move the project from {} to {}?").format(folder, chosen))
+    box.setInformativeText(
+        translated(
+            "Classes, instances and their history go along. Pictures stay where they are: those in the new "
+            "folder are known again by their content."
+        )
+    )
+    move = box.addButton(translated("Move"), QMessageBox.ButtonRole.AcceptRole)
+    box.addButton(QMessageBox.StandardButton.Cancel)
+    box.exec()
+    wanted = box.clickedButton() is move
+    box.deleteLater()
+    return (Path(chosen),) if wanted else None
+
+
+@command(
+    "file.move",
+    "Mo&ve the project to another folder…",
+    menu=("File",),
+    section="project",
+    when=lambda context: context.desk.project is not None and not context.desk.read_only_reason,
+    ask=_ask_place,
+    icon="folder",
+    hint="For pictures that lie elsewhere now. A folder that is moved as a whole takes its project along",
+)
+def move(context: Context, to: Path) -> None:
+    """Move the project on a thread and open it there."""
+    context.desk.move(to)

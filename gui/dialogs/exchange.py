@@ -30,24 +30,37 @@ from gui.theme import SPACE, WIDE
 
 def ask_summary(parent: QWidget, summary: Summary) -> bool | None:
     """Whether people made the labels; None where the person does not want them."""
+    people = QCheckBox(translated("People made these labels: their images count as reviewed"))
+    people.setChecked(not summary.has_scores)
+    text = translated("Import without what is broken") if summary.broken else translated("Import")
+    return _ask(parent, summary, translated("Import labels"), text, people)
+
+
+def ask_merge(parent: QWidget, summary: Summary) -> bool | None:
+    """Whether to copy the pictures that are not here; None where the person does not want the merge."""
+    copies = QCheckBox(translated("Copy the pictures that are not here ({:,})").format(summary.copies))
+    copies.setChecked(bool(summary.copies))
+    copies.setEnabled(bool(summary.copies))
+    return _ask(parent, summary, translated("Merge another project"), translated("Merge"), copies)
+
+
+def _ask(parent: QWidget, summary: Summary, title: str, go: str, choice: QCheckBox) -> bool | None:
+    """Show a summary; whether the choice was ticked, None where the person backs out."""
     box = QMessageBox(parent)
     box.setObjectName("import")
-    box.setWindowTitle(translated("Import labels"))
+    box.setWindowTitle(title)
     lines = summary.lines()
     box.setText(lines[0])
     box.setInformativeText("\n".join(lines[1:6]))
     if len(lines) > 6:
         box.setDetailedText("\n".join(lines[1:]))
-    people = QCheckBox(translated("People made these labels: their images count as reviewed"))
-    people.setChecked(not summary.has_scores)
-    box.setCheckBox(people)
-    text = translated("Import without what is broken") if summary.broken else translated("Import")
-    take = box.addButton(text, QMessageBox.ButtonRole.AcceptRole)
+    box.setCheckBox(choice)
+    take = box.addButton(go, QMessageBox.ButtonRole.AcceptRole)
     take.setEnabled(summary.images > 0)
     box.addButton(QMessageBox.StandardButton.Cancel)
     box.exec()
     wanted = box.clickedButton() is take
-    answer = people.isChecked()
+    answer = choice.isChecked()
     box.deleteLater()
     return answer if wanted else None
 

@@ -109,6 +109,8 @@ class LearnDialog(QDialog):
     def _show(self) -> None:
         found, problem = self._tuning.description, self._tuning.problem
         self.learn.setEnabled(found is not None)
+        if found is not None and not self.details.isVisible():
+            self.learn.setFocus()  # it could not have the keyboard before: Return is to learn
         self.unfold.setVisible(found is not None or self.unfold.isChecked())
         if found is None:
             self.line.setText(problem)
@@ -167,7 +169,8 @@ class Details(QWidget):
             self.tr("Of images reviewed from now on; what was held out once stays held out")
         )
         self.classes = QListWidget()
-        self.classes.setFixedHeight(96)
+        self.classes.setFixedHeight(112)
+        self.classes.setSpacing(2)
         self.name, self.notes = QLineEdit(), QLineEdit()
         self.notes.setPlaceholderText(self.tr("For yourself: what is special about it"))
         self._fill_choices(context)

@@ -338,6 +338,59 @@ def test_that_the_list_is_told_when_the_project_is_let_go(opened: Desk) -> None:
     assert listed == [0], "or a list would paint images that nobody knows any more"
 
 
+def test_that_a_project_moves_to_where_its_pictures_are_now(
+    opened: Desk, folder: Path, tmp_path: Path, wait: Wait
+) -> None:
+    one = draw(opened, a_class(opened, wait).id)
+    wait(lambda: is_saved(opened))
+    assert opened.project is not None
+    for item in opened.media:
+        opened.project.ensure_hash(item.id)
+    to = tmp_path / "elsewhere" / "2026"
+    to.mkdir(parents=True)
+    for name in ("a.png", "b.png"):
+        (folder / name).rename(to / f"new {name}")
+    told: list[str] = []
+    opened.failed.connect(told.append)
+    opened.move(to)
+    wait(lambda: opened.folder == to and opened.editor.shown)
+    wait(lambda: shown_path(opened) == "new a.png")
+    assert ids(opened) == {one.id}
+    assert opened.saving.past.done == ("Draw",)
+    assert [item.path for item in opened.media if item.missing] == ["c.png"]
+    assert not (folder / ".maskwright").exists()
+    assert told == []
+
+
+def test_that_a_move_that_fails_leaves_the_project_open_where_it_was(
+    opened: Desk, folder: Path, tmp_path: Path, wait: Wait
+) -> None:
+    one = draw(opened, a_class(opened, wait).id)
+    taken = folder_of(tmp_path / "taken")
+    with Project.open(taken) as project:
+        project.refresh()
+    told: list[str] = []
+    opened.failed.connect(told.append)
+    for to, why in ((taken, "merge"), (folder, "already"), (tmp_path / "none", "check its name")):
+        opened.move(to)
+        wait(lambda why=why: told and why in told[-1])
+        wait(lambda: opened.folder == folder and opened.editor.shown)
+        assert ids(opened) == {one.id}
+    assert (taken / ".maskwright" / "project.db").is_file()
+
+
+def test_that_a_folder_moved_as_a_whole_takes_its_project_along(
+    opened: Desk, folder: Path, tmp_path: Path, wait: Wait
+) -> None:
+    one = draw(opened, a_class(opened, wait).id)
+    opened.leave()
+    wait(lambda: not opened._closing)
+    folder.rename(tmp_path / "moved")
+    opened.open([tmp_path / "moved"])
+    wait(lambda: opened.editor.shown)
+    assert ids(opened) == {one.id}
+
+
 def test_that_picture_files_are_never_written(opened: Desk, folder: Path, wait: Wait) -> None:
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.glob("*.png")}
     bolt = a_class(opened, wait)

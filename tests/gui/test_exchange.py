@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
 
+from engine.document.diff import Diff
 from engine.document.records import ReviewState
 from engine.exchange.exporting import ExportOptions
+from engine.exchange.importing import Summary
+from engine.project import Project
+from gui.commands import exchange as exchange_commands
+from gui.commands.registry import COMMANDS, Context
 from gui.desk import Desk
-from gui.dialogs.exchange import ExportDialog
+from gui.dialogs.exchange import ExportDialog, ask_merge
 from gui.editor import Editor
 from gui.exchange import Exchange
-from tests.gui.making import HEIGHT, WIDTH, folder_of
+from tests.gui.making import HEIGHT, WIDTH, drawn, folder_of
 
 Wait = Callable[..., None]
 
@@ -121,6 +130,59 @@ def test_that_labels_go_out_in_the_background(bench: Bench, tmp_path: Path) -> N
     bench.wait(lambda: not bench.exchange.is_busy)
     assert "2 instances of 2 images" in bench.said[-1]
     assert (tmp_path / "out" / "a.json").is_file()
+
+
+def test_that_another_project_is_shown_taken_in_with_its_pictures_and_undone(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = folder_of(tmp_path / "theirs", ("a.png", "b.png", "more.png"))
+    with Project.open(other) as project:
+        project.refresh()
+        nut = project.ensure_class("nut").id
+        for item in project.media():
+            project.save(item.id, Diff({1: replace(drawn(nut), id=1)}), name="Brush").result()
+    asked: list[Summary] = []
+
+    def answer(_parent: QWidget, summary: Summary) -> bool:
+        asked.append(summary)
+        return True
+
+    monkeypatch.setattr(exchange_commands, "ask_merge", answer)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(other))
+    context = cast(Context, SimpleNamespace(desk=bench.desk, exchange=bench.exchange))
+    parent = QWidget()
+    COMMANDS["file.merge"].start(parent, context)
+    bench.wait(lambda: bench.exchange.prepared)
+    COMMANDS["file.import_take"].start(parent, context)
+    bench.wait(lambda: not bench.exchange.is_busy)
+    assert (asked[0].images, asked[0].copies) == (3, 1)
+    assert bench.instances == 3
+    bench.wait(lambda: any(item.path == "theirs/more.png" for item in bench.desk.media))
+    COMMANDS["file.import_undo"].start(parent, context)
+    bench.wait(lambda: not bench.exchange.is_busy)
+    assert bench.instances == 0
+    parent.deleteLater()
+
+
+def test_that_a_summary_says_what_would_come_and_leaves_the_word_to_the_person(
+    application: QApplication,
+) -> None:
+    parent = QWidget()
+    summary = Summary("maskwright", "Maskwright project", Path("theirs"), Path("ours"), images=2, copies=1)
+
+    def answer(tick: bool, button: str) -> None:
+        (box,) = parent.findChildren(QMessageBox)
+        assert "can be copied" in box.informativeText()
+        choice = box.checkBox()
+        assert choice is not None
+        assert choice.isChecked()
+        choice.setChecked(tick)
+        next(one for one in box.buttons() if one.text().replace("&", "") == button).click()
+
+    for tick, button, answered in ((True, "Merge", True), (False, "Merge", False), (True, "Cancel", None)):
+        QTimer.singleShot(0, parent, partial(answer, tick, button))
+        assert ask_merge(parent, summary) is answered
+    parent.deleteLater()
 
 
 def test_that_the_dialog_asks_for_what_a_format_can_do(application: QApplication) -> None:

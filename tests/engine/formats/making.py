@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from engine.document.masks import Mask
 from engine.document.records import ClassDef, Instance
 from engine.formats.reading import Pictures, ReadImage, Reading, with_ids
-from engine.formats.registry import Format
+from engine.formats.registry import Format, Holds
 from engine.formats.source import Source
 from engine.formats.writing import Export, ExportImage, Out, Part
 
@@ -102,6 +104,17 @@ def read(
         named = with_ids(got, {known.id: known.name for known in reading.classes.all})
         found[place[0] if place else got.name] = named
     return found, reading
+
+
+@cache
+def files_of(one: Format) -> dict[str, bytes]:
+    """The files of a format for one image `a.png` of difficult masks, by their path."""
+    masks = difficult() if Holds.OVERLAP in one.holds else apart()
+    with tempfile.TemporaryDirectory(prefix="files-of-") as place:
+        folder = Path(place) / "out"
+        write(one, [image("a.png", instances(masks))], folder)
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 def pixels(
