@@ -7,7 +7,7 @@ event, an error of the whole job is raised.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,11 +33,14 @@ from engine.messages import (
     Predicted,
     PredictImage,
     Progress,
+    Prompt,
+    Prompted,
     WorkRequest,
 )
 from engine.models.store import default_store
 from engine.models.version import load_network
 from engine.predict.predictor import Predictor
+from engine.predict.prompts import Prompter
 from engine.prediction import Prediction
 from engine.project import Project
 from engine.proposing import prediction_key, proposals
@@ -73,12 +76,15 @@ class Jobs:
         self._open_project = open_project
         self._choice: ModelChoice | None = None
         self._ready: ReadyModel | None = None
+        self._prompter: Prompter | None = None  # of the model that is ready
 
     def start(self, order: OrderId, request: WorkRequest) -> Job:
         """The generator that carries out `request`."""
         match request:
             case PredictImage():
                 return self._predict(order, request)
+            case Prompt():
+                return self._prompt(order, request)
             case LabelFolder():
                 return self._label(order, request)
             case Examine():
@@ -86,7 +92,9 @@ class Jobs:
 
     def _model(self, choice: ModelChoice) -> ReadyModel:
         if self._ready is None or choice != self._choice:
-            self._ready = self._choice = None  # free the old model before the new one is loaded
+            self._ready = self._choice = self._prompter = (
+                None  # free the old model before the new one is loaded
+            )
             use_threads(window=self._window)
             version = default_store().resolve(choice.model)
             device = choose_device(choice.device)
@@ -108,6 +116,20 @@ class Jobs:
         yield Predicted(order, request.generation, prediction)
         return {"instances": len(prediction)}
 
+    def _prompt(self, order: OrderId, request: Prompt) -> Job:
+        model = self._model(request.choice)
+        if self._prompter is None:
+            self._prompter = Prompter(model.predictor)
+        prompter = self._prompter
+        held = prompter.set_image(_content_of(request), lambda: read_rgb(request.path, request.frame))
+        candidates = None
+        if request.box_xyxy is not None:
+            candidates = prompter.refine(held, request.box_xyxy, request.clicks, request.class_name)
+        elif request.clicks:
+            candidates = prompter.predict_points(held, request.clicks)
+        yield Prompted(order, request.generation, candidates)
+        return {"candidates": 0 if candidates is None else len(candidates)}
+
     def _examine(self, order: OrderId, request: Examine) -> Job:
         model = self._model(request.choice)
         yield ModelReady(order, model.predictor.card.name, model.device_in_words)
@@ -123,6 +145,15 @@ class Jobs:
         yield ModelReady(order, model.predictor.card.name, model.device_in_words)
         with self._open_project(request.folder) as project:
             return (yield from _label_project(order, request, model, project))
+
+
+def _content_of(request: Prompt) -> Hashable:
+    """Tells pictures apart, and a file from what it was before somebody wrote it anew."""
+    try:
+        status = request.path.stat()
+    except OSError:
+        return request.path, request.frame  # decoding will say why
+    return request.path, request.frame, status.st_mtime_ns, status.st_size
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from engine.media.image import MAX_PIXELS
 from engine.models.card import Json
 from engine.predict.settings import PredictSettings
 from engine.prediction import Prediction
+from engine.prompt import Click
 from engine.train.events import (
     EndedEarly,
     Fetching,
@@ -39,8 +40,8 @@ __all__ = [
     "Failed", "Fetching", "FineTune", "Finished", "ImageExamined", "ImageFailed", "ImageLabelled", "Judged",
     "LabelFolder", "Measured", "Measuring", "ModelChoice", "ModelFigures", "ModelReady", "Noted", "OrderId",
     "Paused", "Picture", "Pictured", "PredictImage", "Predicted", "Preparing", "Priority", "Progress",
-    "Request", "Resumed", "Saved", "Started", "Stepped", "TuneDescription", "Tuning", "TuningNews",
-    "Verdict", "WorkRequest",
+    "Prompt", "Prompted", "Request", "Resumed", "Saved", "Started", "Stepped", "TuneDescription", "Tuning",
+    "TuningNews", "Verdict", "WorkRequest",
 ]  # fmt: skip
 
 OrderId: TypeAlias = int
@@ -74,6 +75,23 @@ class PredictImage:
     path: Path
     frame: int
     choice: ModelChoice
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Find the object that a person points at, by a box, by clicks or by both; with neither, get ready.
+
+    box_xyxy and clicks: image pixels. class_name: of the object; None: the most likely one.
+    generation: comes back with the answer, so that a stale one can be dropped.
+    """
+
+    path: Path
+    frame: int
+    choice: ModelChoice
+    box_xyxy: tuple[float, float, float, float] | None = None
+    clicks: tuple[Click, ...] = ()
+    class_name: str | None = None
     generation: int = 0
 
 
@@ -144,7 +162,7 @@ class Examine:
     limit: int | None = None
 
 
-WorkRequest: TypeAlias = PredictImage | LabelFolder | Examine
+WorkRequest: TypeAlias = PredictImage | Prompt | LabelFolder | Examine
 """What the worker that owns the model does."""
 
 Request: TypeAlias = WorkRequest | FineTune
@@ -166,6 +184,15 @@ class Predicted:
     order: OrderId
     generation: int
     prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prompted:
+    """The answer to Prompt: candidates, best first. None where it was to get ready."""
+
+    order: OrderId
+    generation: int
+    candidates: Prediction | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,5 +302,13 @@ class Canceled:
 
 Ending: TypeAlias = Finished | Failed | Canceled
 Event: TypeAlias = (
-    ModelReady | Predicted | ImageLabelled | ImageExamined | ImageFailed | Progress | Tuning | Ending
+    ModelReady
+    | Predicted
+    | Prompted
+    | ImageLabelled
+    | ImageExamined
+    | ImageFailed
+    | Progress
+    | Tuning
+    | Ending
 )

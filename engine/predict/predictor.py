@@ -6,7 +6,9 @@ it for good, so the network handed in is not to be used elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -28,8 +30,29 @@ from engine.prediction import Prediction
 Image = NDArray[np.uint8]
 """H x W x 3 RGB."""
 
+_NOT_FINITE = "The model's numbers are not finite on this picture; its weights may be damaged."
+
 SMALLER_SIDES = (0.75, 0.5)
 """What a picture that does not fit in memory is shrunk to, before it is tried on the CPU."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """What the first stage said of one picture of that size, for prompts to go on from.
+
+    features: `pooled` alone, which is all that RoIAlign reads. proposals: R x 4, resized-image pixels.
+    """
+
+    width: int
+    height: int
+    features: stages.Features
+    proposals: Tensor
+
+    @property
+    def nbytes(self) -> int:
+        """On the device that the model runs on."""
+        held = (*self.features.pooled.values(), self.proposals)
+        return sum(each.untyped_storage().nbytes() for each in held)
 
 
 class Predictor:
@@ -72,6 +95,48 @@ class Predictor:
         if self._format.channels_last:
             network.to(memory_format=torch.channels_last)
         return network
+
+    @property
+    def network(self) -> FasterRCNN:
+        """The network as it is run: not to be changed."""
+        return self._network
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether there is a mask head."""
+        return isinstance(self._network, MaskRCNN)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """For whoever runs stages of the network: no gradients, and numbers in this machine's format."""
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, torch.bfloat16, enabled=self._format.bf16),
+        ):
+            yield
+
+    def hold(self, image: Image) -> Held:
+        """Run the first stage on a picture (H x W x 3 uint8 RGB), once for any number of prompts.
+
+        Raises ModelError where memory ends or the numbers are not finite.
+        """
+        try:
+            with self.running():
+                batch, shapes = self._batch([image], self._network, self.device, 1.0)
+                found = stages.features(self._network, batch, shapes)
+                if not bool(torch.isfinite(found.levels["pool"]).all()):
+                    raise ModelError(_NOT_FINITE)
+                proposals = stages.propose(self._network, found)[0]
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        else:
+            pooled = {name: level for name, level in found.pooled.items() if name != "pool"}
+            slim = stages.Features({}, pooled, found.padded, found.shapes)
+            return Held(image.shape[1], image.shape[0], slim, proposals)
+        raise ModelError(
+            f"Memory ran out on this {image.shape[1]} x {image.shape[0]} picture: close other programs."
+        )
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         """Predictions in the order of `images` (H x W x 3 uint8 RGB, of any sizes).
@@ -162,9 +227,7 @@ class Predictor:
             boxes, labels = [d.boxes for d in detections], [d.labels for d in detections]
             probs = list(stages.mask_probabilities(network, found, boxes, labels))
         return [
-            self._answer(image, one, prob, shape)
-            if ok
-            else ModelError("The model's numbers are not finite on this picture; its weights may be damaged.")
+            self._answer(image, one, prob, shape) if ok else ModelError(_NOT_FINITE)
             for image, one, prob, shape, ok in zip(images, detections, probs, shapes, finite, strict=True)
         ]
 

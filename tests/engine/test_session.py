@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from engine.messages import (
@@ -22,6 +23,8 @@ from engine.messages import (
     Predicted,
     PredictImage,
     Priority,
+    Prompt,
+    Prompted,
 )
 from engine.session import Session
 from tests.engine.networks import picture
@@ -101,3 +104,43 @@ def test_that_closing_a_session_ends_what_it_was_doing(folder: Path) -> None:
 def test_that_importing_the_session_needs_no_torch() -> None:
     code = "import sys, engine.session; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_that_a_prompt_is_answered_before_the_batch_labels_two_more(folder: Path) -> None:
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    choice = ModelChoice("toy", device="cpu")
+    with Session(events.put, window=True) as session:
+        batch = session.submit(LabelFolder(folder, choice))
+        while not isinstance(events.get(timeout=120), ImageLabelled):
+            pass
+        box = (10.0, 10.0, 60.0, 50.0)
+        prompt = session.submit(
+            Prompt(folder / "3.png", 0, choice, box_xyxy=box, generation=5), Priority.PROMPT
+        )
+        seen = list(endings(events, 2))
+    place = next(n for n, event in enumerate(seen) if isinstance(event, Prompted))
+    assert sum(isinstance(event, ImageLabelled) for event in seen[:place]) <= 1
+    answer = seen[place]
+    assert isinstance(answer, Prompted)
+    assert (answer.order, answer.generation) == (prompt, 5)
+    assert answer.candidates is not None
+    assert answer.candidates.boxes_xyxy.tolist() == [list(box)]
+    assert [event.order for event in seen if isinstance(event, Finished)] == [prompt, batch]
+
+
+def test_that_a_picture_written_anew_gets_another_answer(folder: Path) -> None:
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    request = Prompt(folder / "0.png", 0, ModelChoice("toy", device="cpu"), box_xyxy=(10, 10, 60, 50))
+    answers = []
+    with Session(events.put, window=True) as session:
+        for n in range(3):
+            if n == 2:
+                _, encoded = cv2.imencode(".png", picture(64, 96, 99))
+                (folder / "0.png").write_bytes(encoded.tobytes())
+            session.submit(request, Priority.PROMPT)
+            (answer,) = (event for event in endings(events, 1) if isinstance(event, Prompted))
+            assert answer.candidates is not None
+            assert answer.candidates.mask_probs is not None
+            answers.append(answer.candidates.mask_probs)
+    np.testing.assert_array_equal(answers[0], answers[1])
+    assert not np.allclose(answers[1], answers[2], atol=1e-3)

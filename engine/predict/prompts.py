@@ -1,0 +1,287 @@
+"""Prompts: a box or clicks on a picture whose features are kept, answered by the second stage alone.
+
+RoIAlign, box head and mask head run on any box; backbone and FPN, most of the work, run once a picture.
+The masks stay M x M in their boxes. Knows neither files nor threads: pictures are told apart by a key.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchvision.models.detection.roi_heads import RoIHeads
+from torchvision.ops import boxes as box_ops
+
+from engine.errors import ModelError
+from engine.predict import network as stages
+from engine.predict.predictor import Held, Image, Predictor
+from engine.prediction import Prediction
+from engine.prompt import Click
+
+CACHE_BYTES = 512 * 2**20
+"""R50-FPN keeps about 74 MB a picture in fp32: the one shown and some of its neighbours."""
+
+SCORED = 16
+"""Proposals under a click that the box head scores."""
+OFFERED = 5
+"""Candidates that get a mask."""
+SAME_BOX = 0.7
+"""Refined boxes that meet by this IoU are one candidate, whatever their classes."""
+STAND_INS = (0.05, 0.15, 0.4)
+"""Sides of squares around a click, parts of the short side, for where the RPN proposes too little."""
+
+
+class FeatureCache:
+    """What the backbone said of the pictures used last, up to `max_bytes`; the newest is always kept."""
+
+    def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
+        self.max_bytes = max_bytes
+        self._kept: OrderedDict[Hashable, Held] = OrderedDict()
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._kept
+
+    @property
+    def nbytes(self) -> int:
+        """Of everything that is kept."""
+        return sum(one.nbytes for one in self._kept.values())
+
+    def get(self, key: Hashable) -> Held | None:
+        """What is kept for a picture, which makes it the newest."""
+        held = self._kept.get(key)
+        if held is not None:
+            self._kept.move_to_end(key)
+        return held
+
+    def put(self, key: Hashable, held: Held) -> None:
+        """Keep it; the oldest ones make room."""
+        self._kept[key] = held
+        self._kept.move_to_end(key)
+        left = self.nbytes
+        while left > self.max_bytes and len(self._kept) > 1:
+            left -= self._kept.popitem(last=False)[1].nbytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Candidates:
+    """Boxes (N x 4, resized-image pixels) with score (N, 0..1) and label (N, 1-based)."""
+
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
+
+    def take(self, keep: Tensor) -> _Candidates:
+        return _Candidates(self.boxes[keep], self.scores[keep], self.labels[keep])
+
+
+class Prompter:
+    """Answers prompts on pictures with one model. Raises ModelError for a model without masks."""
+
+    def __init__(self, predictor: Predictor, max_bytes: int = CACHE_BYTES) -> None:
+        if not predictor.has_masks:
+            raise ModelError(
+                f"Model {predictor.card.name} knows boxes alone and makes no masks: "
+                "choose a Mask R-CNN for prompts."
+            )
+        self.cache = FeatureCache(max_bytes)
+        self._predictor = predictor
+
+    def set_image(self, key: Hashable, read: Callable[[], Image]) -> Held:
+        """What the backbone says of a picture, computed unless it is kept. read: its H x W x 3 uint8 RGB."""
+        held = self.cache.get(key)
+        if held is None:
+            held = self._predictor.hold(read())
+            self.cache.put(key, held)
+        return held
+
+    def predict_box(self, held: Held, box_xyxy: Sequence[float], class_name: str | None = None) -> Prediction:
+        """The mask inside a box, of the most likely class or of the one that is named.
+
+        box_xyxy: image pixels. One detection with that very box, as far as it lies in the picture; its score
+        is the class's among the foreground classes. Raises ModelError for a class that the model does not
+        know, or a box that lies outside the picture.
+        """
+        box = _clipped(box_xyxy, held)
+        with self._predictor.running():
+            boxes = box[None] * _scale(held).to(box)
+            logits, _ = self._box_head(held, boxes)
+            chances = logits[:, 1:].softmax(dim=1)  # the person says that it is no background
+            label = self._label_of(class_name) if class_name else int(chances.argmax()) + 1
+            labels = torch.tensor([label], device=boxes.device)
+            found = _Candidates(boxes, chances[:, label - 1], labels)
+            probs = self._masks(held, found)
+        return self._answer(held, box[None], found, probs)
+
+    def predict_points(self, held: Held, clicks: Sequence[Click]) -> Prediction:
+        """Candidates for what was clicked on, best first.
+
+        They contain every positive click; a candidate whose mask holds a negative one is left out where
+        there are others, else it is carved. Raises ModelError where no click is positive.
+        """
+        wanted = [click for click in clicks if click.positive]
+        if not wanted:
+            raise ModelError("Click on the object first: what to leave out comes after that.")
+        with self._predictor.running():
+            found = self._scored(held, wanted)
+            probs = self._masks(held, found)
+        answer = self._answer(held, found.boxes / _scale(held).to(found.boxes), found, probs)
+        return _weighed(answer, clicks)
+
+    def refine(
+        self, held: Held, box_xyxy: Sequence[float], clicks: Sequence[Click], class_name: str | None = None
+    ) -> Prediction:
+        """The mask inside a box that grows to hold every positive click and is carved by negative ones."""
+        x0, y0, x1, y1 = box_xyxy
+        for click in clicks:
+            if click.positive:
+                x0, y0 = min(x0, click.x), min(y0, click.y)
+                x1, y1 = max(x1, click.x), max(y1, click.y)
+        return _carved(self.predict_box(held, (x0, y0, x1, y1), class_name), clicks)
+
+    # The second stage
+
+    def _box_head(self, held: Held, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (N x classes + 1) and moves of boxes in resized-image pixels."""
+        heads = cast(RoIHeads, self._predictor.network.roi_heads)
+        pooled = heads.box_roi_pool(held.features.pooled, [boxes], held.features.shapes)
+        logits, moves = heads.box_predictor(heads.box_head(pooled))
+        return logits.float(), moves.float()
+
+    def _masks(self, held: Held, found: _Candidates) -> Tensor:
+        return stages.mask_probabilities(
+            self._predictor.network, held.features, [found.boxes], [found.labels]
+        )[0]
+
+    def _scored(self, held: Held, wanted: Sequence[Click]) -> _Candidates:
+        """The proposals under the clicks, refined by the box head, one of each place, best first."""
+        scale = _scale(held).to(held.proposals)
+        points = torch.tensor([(c.x, c.y) for c in wanted]).to(held.proposals) * scale[:2]
+        start = held.proposals[_hold(held.proposals, points)][:SCORED]
+        if len(start) < OFFERED:
+            start = torch.cat((start, _stand_ins(points, held.features.shapes[0])))
+        logits, moves = self._box_head(held, start)
+        scores, labels = logits.softmax(dim=1)[:, 1:].max(dim=1)
+        labels = labels + 1
+        heads = cast(RoIHeads, self._predictor.network.roi_heads)
+        every = heads.box_coder.decode(moves, [start]).reshape(len(start), -1, 4)
+        boxes = every[torch.arange(len(start), device=every.device), labels]
+        boxes = box_ops.clip_boxes_to_image(boxes, held.features.shapes[0])
+        # A box that was moved off the click is another object's: then the proposal itself counts.
+        boxes = torch.where(_hold(boxes, points)[:, None], boxes, start)
+        keep = box_ops.nms(boxes, scores, SAME_BOX)[:OFFERED]
+        return _Candidates(boxes, scores, labels).take(keep)
+
+    def _label_of(self, class_name: str) -> int:
+        classes = self._predictor.card.classes
+        if class_name not in classes:
+            raise ModelError(f"Model {self._predictor.card.name} does not know the class '{class_name}'.")
+        return classes.index(class_name) + 1
+
+    def _answer(self, held: Held, boxes: Tensor, found: _Candidates, probs: Tensor) -> Prediction:
+        """boxes: N x 4, image pixels."""
+        return Prediction(
+            width=held.width,
+            height=held.height,
+            classes=self._predictor.card.classes,
+            boxes_xyxy=boxes.float().cpu().numpy(),
+            scores=found.scores.float().cpu().numpy(),
+            labels=found.labels.cpu().numpy(),
+            mask_probs=probs.float().cpu().numpy(),
+        )
+
+
+def _scale(held: Held) -> Tensor:
+    """Resized-image pixels an image pixel: x, y, x, y."""
+    height, width = held.features.shapes[0]
+    across, down = width / held.width, height / held.height
+    return torch.tensor((across, down, across, down))
+
+
+def _clipped(box_xyxy: Sequence[float], held: Held) -> Tensor:
+    x0, y0, x1, y1 = box_xyxy
+    box = torch.tensor(
+        (max(x0, 0.0), max(y0, 0.0), min(x1, float(held.width)), min(y1, float(held.height))),
+        dtype=torch.float32,
+        device=held.proposals.device,
+    )
+    if not bool(torch.isfinite(box).all()) or bool((box[2:] <= box[:2]).any()):
+        raise ModelError("The box holds no pixel of the picture: drag it over the object.")
+    return box
+
+
+def _hold(boxes: Tensor, points: Tensor) -> Tensor:
+    """Which boxes (N x 4) hold all points (K x 2): N bool."""
+    after = (boxes[:, None, :2] <= points).all(dim=2)
+    before = (points < boxes[:, None, 2:]).all(dim=2)
+    return (after & before).all(dim=1)
+
+
+def _stand_ins(points: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Boxes around the points, of several sizes, inside a picture of that height and width."""
+    low, high = points.min(dim=0).values, points.max(dim=0).values
+    margins = points.new_tensor(STAND_INS)[:, None] * min(shape) / 2
+    boxes = torch.cat((low - margins, high + margins), dim=1)
+    return cast(Tensor, box_ops.clip_boxes_to_image(boxes, shape))
+
+
+# What clicks make of masks
+
+
+def _weighed(answer: Prediction, clicks: Sequence[Click]) -> Prediction:
+    """Candidates ordered by score and by what their masks say of the clicks."""
+    assert answer.mask_probs is not None
+    said = np.array([[_at(answer, row, one) for one in clicks] for row in range(len(answer))], np.float32)
+    positive = np.array([one.positive for one in clicks], np.bool_)
+    agreement = np.where(positive, said, 1 - said).min(axis=1, initial=1.0)
+    order = np.argsort(-answer.scores * agreement, kind="stable")
+    agrees = np.max(said[:, ~positive], axis=1, initial=0.0) <= 0.5
+    if agrees.any():
+        order = order[agrees[order]]
+    return _carved(answer.take(order), clicks)
+
+
+def _carved(answer: Prediction, clicks: Sequence[Click]) -> Prediction:
+    """Masks without a disc around each negative click, half as wide as the way to what stays."""
+    assert answer.mask_probs is not None
+    negative = [one for one in clicks if not one.positive]
+    if not negative:
+        return answer
+    probs = answer.mask_probs.copy()
+    for row in range(len(answer)):
+        x, y = _centres(answer, row)
+        kept = [(one.x, one.y) for one in clicks if one.positive]
+        if not kept:  # a box says nothing of where the object is: its surest place does
+            surest = np.unravel_index(int(probs[row].argmax()), probs[row].shape)
+            kept = [(float(x[surest]), float(y[surest]))]
+        for one in negative:
+            radius = min(float(np.hypot(one.x - kx, one.y - ky)) for kx, ky in kept) / 2
+            probs[row][np.hypot(x - one.x, y - one.y) < radius] = 0.0
+    return Prediction(
+        answer.width, answer.height, answer.classes, answer.boxes_xyxy, answer.scores, answer.labels, probs
+    )
+
+
+def _centres(answer: Prediction, row: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """x and y of the centres of a mask's cells, image pixels: M x M each."""
+    assert answer.mask_probs is not None
+    x0, y0, x1, y1 = (float(edge) for edge in answer.boxes_xyxy[row])
+    middles = (np.arange(answer.mask_probs.shape[-1]) + 0.5) / answer.mask_probs.shape[-1]
+    x, y = np.meshgrid(x0 + middles * (x1 - x0), y0 + middles * (y1 - y0))
+    return x, y
+
+
+def _at(answer: Prediction, row: int, click: Click) -> float:
+    """A mask's probability under a click; 0 outside its box."""
+    assert answer.mask_probs is not None
+    side = answer.mask_probs.shape[-1]
+    x0, y0, x1, y1 = (float(edge) for edge in answer.boxes_xyxy[row])
+    if not (x0 <= click.x < x1 and y0 <= click.y < y1):
+        return 0.0
+    column, down = ((click.x - x0) / (x1 - x0) * side, (click.y - y0) / (y1 - y0) * side)
+    return float(answer.mask_probs[row, min(int(down), side - 1), min(int(column), side - 1)])

@@ -1,0 +1,157 @@
+"""Prompts: what the second stage answers from kept features is what the whole network would say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engine.errors import ModelError
+from engine.predict.predictor import Held, Image, Predictor
+from engine.predict.prompts import FeatureCache, Prompter
+from engine.prediction import Prediction
+from engine.prompt import Click
+from engine.refilter import masks
+from tests.engine.networks import card_of, lively_network, picture
+
+ARCHITECTURE = "maskrcnn_resnet18_slim_fpn"
+IMAGE = picture(150, 210)
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    network = lively_network(ARCHITECTURE, 96, 160)
+    return Predictor(network, card_of(network, ARCHITECTURE))
+
+
+@pytest.fixture(scope="module")
+def prompter(predictor: Predictor) -> Prompter:
+    return Prompter(predictor)
+
+
+@pytest.fixture(scope="module")
+def held(prompter: Prompter) -> Held:
+    return prompter.set_image("a", lambda: IMAGE)
+
+
+def probs(answer: Prediction) -> NDArray[np.float32]:
+    assert answer.mask_probs is not None
+    return answer.mask_probs
+
+
+def test_that_a_box_gives_the_mask_the_whole_network_gives_it(
+    predictor: Predictor, prompter: Prompter, held: Held
+) -> None:
+    whole = predictor.predict([IMAGE])[0]
+    assert len(whole) > 10
+    for row in range(0, len(whole), 5):
+        name = whole.classes[whole.labels[row] - 1]
+        answer = prompter.predict_box(held, whole.boxes_xyxy[row].tolist(), name)
+        assert answer.labels.tolist() == [whole.labels[row]]
+        np.testing.assert_allclose(answer.boxes_xyxy[0], whole.boxes_xyxy[row], atol=1e-3)
+        np.testing.assert_allclose(probs(answer)[0], probs(whole)[row], atol=1e-3)
+
+
+def test_that_the_mask_follows_its_box(prompter: Prompter, held: Held) -> None:
+    boxes = [(20.0, 20.0, 80.0, 90.0), (60.0, 40.0, 120.0, 110.0)]
+    first, second = (prompter.predict_box(held, box, "bolt") for box in boxes)
+    assert not np.allclose(probs(first), probs(second), atol=1e-2)
+    for answer, (x0, y0, x1, y1) in zip((first, second), boxes, strict=True):
+        (mask,) = masks(answer, 0.2)
+        assert mask is not None
+        assert not mask.is_empty
+        left, top, right, bottom = mask.box_xyxy
+        # torchvision pads the mask by one cell of the grid on each side.
+        assert left >= x0 - 5
+        assert top >= y0 - 5
+        assert right <= x1 + 5
+        assert bottom <= y1 + 5
+
+
+def test_that_a_box_without_a_class_gets_the_most_likely_one(prompter: Prompter, held: Held) -> None:
+    for box in ((20, 20, 80, 90), (5, 60, 150, 140), (100, 10, 200, 60)):
+        free = prompter.predict_box(held, box)
+        named = [float(prompter.predict_box(held, box, name).scores[0]) for name in free.classes]
+        assert sum(named) == pytest.approx(1.0, abs=1e-4)
+        assert int(free.labels[0]) - 1 == int(np.argmax(named))
+
+
+def test_that_a_click_gives_several_candidates_that_hold_it_best_first(
+    prompter: Prompter, held: Held
+) -> None:
+    click = Click(100, 70)
+    answer = prompter.predict_points(held, [click])
+    assert 1 < len(answer) <= 5
+    assert ((answer.boxes_xyxy[:, :2] <= (100, 70)) & (answer.boxes_xyxy[:, 2:] > (100, 70))).all()
+    column = (100 - answer.boxes_xyxy[:, 0]) / (answer.boxes_xyxy[:, 2] - answer.boxes_xyxy[:, 0])
+    down = (70 - answer.boxes_xyxy[:, 1]) / (answer.boxes_xyxy[:, 3] - answer.boxes_xyxy[:, 1])
+    said = [p[int(d * 28), int(c * 28)] for p, d, c in zip(probs(answer), down, column, strict=True)]
+    weights = answer.scores * np.array(said)
+    assert (np.diff(weights) <= 1e-6).all()
+
+
+def test_that_a_negative_click_is_in_no_mask(prompter: Prompter, held: Held) -> None:
+    wanted = Click(100, 70)
+    (mask, *_) = masks(prompter.predict_points(held, [wanted]))
+    assert mask is not None
+    rows, columns = np.nonzero(mask.bitmap)
+    far = int(np.hypot(columns + mask.x - 100, rows + mask.y - 70).argmax())
+    x, y = int(columns[far]) + mask.x, int(rows[far]) + mask.y
+    unwanted = Click(x + 0.5, y + 0.5, positive=False)
+    after = prompter.predict_points(held, [wanted, unwanted])
+    assert len(after)
+    for one in masks(after):
+        assert one is not None
+        assert not one.window(x, y, x + 1, y + 1).any()
+
+
+def test_that_refining_grows_the_box_to_a_click_and_carves_at_another(prompter: Prompter, held: Held) -> None:
+    box = (40.0, 30.0, 100.0, 90.0)
+    plain = prompter.refine(held, box, [])
+    np.testing.assert_array_equal(probs(plain), probs(prompter.predict_box(held, box)))
+    grown = prompter.refine(held, box, [Click(120, 60)])
+    assert grown.boxes_xyxy[0].tolist() == [40, 30, 120, 90]
+    carved = prompter.refine(held, box, [Click(50, 40), Click(90, 80, positive=False)])
+    assert probs(carved)[0, 23, 23] == 0 < probs(plain)[0, 23, 23]
+    assert probs(carved)[0, 4, 4] == probs(plain)[0, 4, 4]
+
+
+def test_that_the_cache_keeps_to_its_bytes_and_drops_the_oldest(predictor: Predictor) -> None:
+    one = predictor.hold(IMAGE)
+    assert one.nbytes > 10_000
+    cache = FeatureCache(max_bytes=2 * one.nbytes)
+    cache.put("a", one)
+    cache.put("b", predictor.hold(IMAGE))
+    assert cache.get("a") is one
+    cache.put("c", predictor.hold(IMAGE))
+    assert ["a" in cache, "b" in cache, "c" in cache] == [True, False, True]
+    assert cache.nbytes <= cache.max_bytes
+    small = FeatureCache(max_bytes=1)
+    small.put("a", one)
+    assert "a" in small, "the picture at hand is kept whatever it takes"
+
+
+def test_that_a_picture_is_looked_at_once_for_many_prompts(predictor: Predictor) -> None:
+    prompter, reads = Prompter(predictor), 0
+
+    def read() -> Image:
+        nonlocal reads
+        reads += 1
+        return IMAGE
+
+    for _ in range(3):
+        prompter.set_image("a", read)
+    assert reads == 1
+
+
+def test_that_prompts_that_cannot_be_answered_say_why(prompter: Prompter, held: Held) -> None:
+    with pytest.raises(ModelError, match="holds no pixel"):
+        prompter.predict_box(held, (300, 300, 400, 400))
+    with pytest.raises(ModelError, match="does not know the class 'dog'"):
+        prompter.predict_box(held, (10, 10, 40, 40), "dog")
+    with pytest.raises(ModelError, match="Click on the object first"):
+        prompter.predict_points(held, [Click(5, 5, positive=False)])
+    network = lively_network("fasterrcnn_resnet18_slim_fpn", 64, 96)
+    boxes_only = Predictor(network, card_of(network, "fasterrcnn_resnet18_slim_fpn"))
+    with pytest.raises(ModelError, match="boxes alone"):
+        Prompter(boxes_only)
