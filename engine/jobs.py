@@ -43,6 +43,7 @@ from engine.predict.predictor import Predictor
 from engine.predict.prompts import Prompter
 from engine.prediction import Prediction
 from engine.project import Project
+from engine.prompt import candidates_of
 from engine.proposing import prediction_key, proposals
 from engine.refilter import Thresholds, refilter
 from engine.tuning.examining import examine
@@ -92,9 +93,8 @@ class Jobs:
 
     def _model(self, choice: ModelChoice) -> ReadyModel:
         if self._ready is None or choice != self._choice:
-            self._ready = self._choice = self._prompter = (
-                None  # free the old model before the new one is loaded
-            )
+            self._prompter = None
+            self._ready = self._choice = None  # free the old model before the new one is loaded
             use_threads(window=self._window)
             version = default_store().resolve(choice.model)
             device = choose_device(choice.device)
@@ -110,25 +110,30 @@ class Jobs:
         return self._ready
 
     def _predict(self, order: OrderId, request: PredictImage) -> Job:
-        model = self._model(request.choice)
-        image = read_rgb(request.path, request.frame)
-        prediction = model.predictor.predict([image])[0]
+        predictor = self._model(request.choice).predictor
+        if predictor.has_masks:  # what the backbone says is kept for the prompts that may follow
+            prediction = self._prompts_of(predictor).predict(_content_of(request), _reader(request))
+        else:
+            prediction = predictor.predict([read_rgb(request.path, request.frame)])[0]
         yield Predicted(order, request.generation, prediction)
         return {"instances": len(prediction)}
 
-    def _prompt(self, order: OrderId, request: Prompt) -> Job:
-        model = self._model(request.choice)
+    def _prompts_of(self, predictor: Predictor) -> Prompter:
         if self._prompter is None:
-            self._prompter = Prompter(model.predictor)
-        prompter = self._prompter
-        held = prompter.set_image(_content_of(request), lambda: read_rgb(request.path, request.frame))
-        candidates = None
+            self._prompter = Prompter(predictor)
+        return self._prompter
+
+    def _prompt(self, order: OrderId, request: Prompt) -> Job:
+        prompter = self._prompts_of(self._model(request.choice).predictor)
+        held = prompter.set_image(_content_of(request), _reader(request))
+        answer = None
         if request.box_xyxy is not None:
-            candidates = prompter.refine(held, request.box_xyxy, request.clicks, request.class_name)
+            answer = prompter.refine(held, request.box_xyxy, request.clicks, request.class_name)
         elif request.clicks:
-            candidates = prompter.predict_points(held, request.clicks)
+            answer = prompter.predict_points(held, request.clicks)
+        candidates = None if answer is None else candidates_of(answer, request.mask_cutoff)
         yield Prompted(order, request.generation, candidates)
-        return {"candidates": 0 if candidates is None else len(candidates)}
+        return {"candidates": len(candidates or ())}
 
     def _examine(self, order: OrderId, request: Examine) -> Job:
         model = self._model(request.choice)
@@ -147,7 +152,11 @@ class Jobs:
             return (yield from _label_project(order, request, model, project))
 
 
-def _content_of(request: Prompt) -> Hashable:
+def _reader(request: PredictImage | Prompt) -> Callable[[], Image]:
+    return lambda: read_rgb(request.path, request.frame)
+
+
+def _content_of(request: PredictImage | Prompt) -> Hashable:
     """Tells pictures apart, and a file from what it was before somebody wrote it anew."""
     try:
         status = request.path.stat()

@@ -16,7 +16,7 @@ from engine.media.image import MAX_PIXELS
 from engine.models.card import Json
 from engine.predict.settings import PredictSettings
 from engine.prediction import Prediction
-from engine.prompt import Click
+from engine.prompt import Candidate, Click
 from engine.train.events import (
     EndedEarly,
     Fetching,
@@ -82,7 +82,8 @@ class PredictImage:
 class Prompt:
     """Find the object that a person points at, by a box, by clicks or by both; with neither, get ready.
 
-    box_xyxy and clicks: image pixels. class_name: of the object; None: the most likely one.
+    box_xyxy and clicks: image pixels. class_name: of the object; None, or a class that the model does not
+    know: the most likely one. mask_cutoff: least probability of a pixel, 0..1.
     generation: comes back with the answer, so that a stale one can be dropped.
     """
 
@@ -92,6 +93,7 @@ class Prompt:
     box_xyxy: tuple[float, float, float, float] | None = None
     clicks: tuple[Click, ...] = ()
     class_name: str | None = None
+    mask_cutoff: float = 0.5
     generation: int = 0
 
 
@@ -192,7 +194,7 @@ class Prompted:
 
     order: OrderId
     generation: int
-    candidates: Prediction | None
+    candidates: tuple[Candidate, ...] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from engine.messages import (
     Predicted,
     Priority,
     Progress,
+    Prompted,
     Request,
     Tuning,
 )
@@ -35,6 +36,7 @@ class Bridge(QObject):
     ready = Signal()  # the worker runs: `submit` does not wait for it
     model_ready = Signal(object)  # ModelReady
     predicted = Signal(object)  # Predicted
+    prompted = Signal(object)  # Prompted
     image_labelled = Signal(object)  # ImageLabelled
     image_not_labelled = Signal(object)  # ImageFailed
     progressed = Signal(object)  # Progress
@@ -108,6 +110,8 @@ class Bridge(QObject):
                 self.model_ready.emit(event)
             case Predicted():
                 self.predicted.emit(event)
+            case Prompted():
+                self.prompted.emit(event)
             case ImageLabelled():
                 self.image_labelled.emit(event)
             case ImageFailed():

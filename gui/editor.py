@@ -18,6 +18,7 @@ from engine.errors import MaskwrightError
 from engine.media.picture import Rgb
 from gui.camera import Camera
 from gui.canvas.labels import LabelMap
+from gui.tools.prompting import Finder
 from gui.tools.tool import TOOLS, Pointer, Tool
 
 
@@ -91,6 +92,7 @@ class Editor(QObject):
         self.shown: Shown | None = None
         self.is_read_only = False
         self.hovered: int | None = None
+        self.finder: Finder | None = None  # who answers prompts
         self._end_subscription: Callable[[], None] = lambda: None
         self._selection: tuple[int, ...] = ()
         self._camera = Camera()
@@ -223,6 +225,14 @@ class Editor(QObject):
             self._class_id = class_id
             self.classes_changed.emit()
 
+    def choose_class(self, class_id: int) -> bool:
+        """`set_class`; whether the tool took it for what it is making."""
+        self.set_class(class_id)
+        taken = self._tool.choose_class(class_id)
+        if taken:
+            self.preview_changed.emit()
+        return taken
+
     # Tools
 
     @property
@@ -286,6 +296,11 @@ class Editor(QObject):
     def back(self) -> None:
         """Take back the tool's last point."""
         self._tool.back()
+        self.preview_changed.emit()
+
+    def cycle(self, by: int) -> None:
+        """Take another candidate for what the tool is making."""
+        self._tool.cycle(by)
         self.preview_changed.emit()
 
     def delete(self) -> bool:

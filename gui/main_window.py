@@ -51,6 +51,7 @@ from gui.panels.training import ACTIONS as TRAINING_ACTIONS
 from gui.panels.training import TrainingPanel
 from gui.panels.training_sign import TrainingSign
 from gui.panels.welcome import Message, Welcome
+from gui.prompts import Prompts
 from gui.proposals import Proposals
 from gui.saving import Kept
 from gui.settings import Settings
@@ -79,6 +80,7 @@ class MainWindow(QMainWindow):
         self.desk = Desk(self.editor)
         self.bridge = Bridge(self.desk.lend)
         self.proposals = Proposals(self.editor, self.desk, self.bridge, settings)
+        self.prompts = Prompts(self.editor, self.desk, self.bridge, self.proposals)
         self.jobs = Jobs(self.desk, self.bridge, self.proposals)
         self.frames = Frames(self.desk)
         self.models = Models(self.proposals, self.desk, settings)

@@ -118,25 +118,50 @@ class Predictor:
     def hold(self, image: Image) -> Held:
         """Run the first stage on a picture (H x W x 3 uint8 RGB), once for any number of prompts.
 
-        Raises ModelError where memory ends or the numbers are not finite.
+        Raises ModelError where memory ends even at half the size, or the numbers are not finite.
         """
+        for shrink in (1.0, *SMALLER_SIDES):
+            if (held := self.try_to_hold(image, shrink)) is not None:
+                return held
+        height, width = image.shape[:2]
+        raise ModelError(
+            f"Memory ran out on this {width} x {height} picture even at half its size; close other programs."
+        )
+
+    def try_to_hold(self, image: Image, shrink: float = 1.0) -> Held | None:
+        """As `hold`, at that part of the size alone; None when memory ran out."""
         try:
             with self.running():
-                batch, shapes = self._batch([image], self._network, self.device, 1.0)
-                found = stages.features(self._network, batch, shapes)
-                if not bool(torch.isfinite(found.levels["pool"]).all()):
-                    raise ModelError(_NOT_FINITE)
-                proposals = stages.propose(self._network, found)[0]
+                return self._first_stage(image, shrink)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-        else:
-            pooled = {name: level for name, level in found.pooled.items() if name != "pool"}
-            slim = stages.Features({}, pooled, found.padded, found.shapes)
-            return Held(image.shape[1], image.shape[0], slim, proposals)
-        raise ModelError(
-            f"Memory ran out on this {image.shape[1]} x {image.shape[0]} picture: close other programs."
-        )
+        self._free()
+        return None
+
+    def _first_stage(self, image: Image, shrink: float) -> Held:
+        batch, shapes = self._batch([image], self._network, self.device, shrink)
+        found = stages.features(self._network, batch, shapes)
+        if self._format.bf16 and not _is_finite(found)[0]:
+            with torch.autocast(self.device.type, enabled=False):
+                found = stages.features(self._network, batch, shapes)
+        if not _is_finite(found)[0]:
+            raise ModelError(_NOT_FINITE)
+        proposals = stages.propose(self._network, found)[0]
+        pooled = {name: level for name, level in found.pooled.items() if name != "pool"}
+        slim = stages.Features({}, pooled, found.padded, found.shapes)
+        return Held(image.shape[1], image.shape[0], slim, proposals)
+
+    def finish(self, held: Held) -> Prediction:
+        """The second stage on what is held: what `predict` says of the picture."""
+        with self.running():
+            (found,) = stages.detect(self._network, held.features, [held.proposals])
+            probs = None
+            if self.has_masks:
+                (probs,) = stages.mask_probabilities(
+                    self._network, held.features, [found.boxes], [found.labels]
+                )
+        return self._answer((held.height, held.width), found, probs, held.features.shapes[0])
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         """Predictions in the order of `images` (H x W x 3 uint8 RGB, of any sizes).
@@ -189,10 +214,13 @@ class Predictor:
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-        # Outside the handler: its traceback would keep the tensors alive.
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
+        self._free()
         return None
+
+    def _free(self) -> None:
+        """Give freed memory back; outside the handler, whose traceback would keep the tensors alive."""
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _forward(
         self, images: Sequence[Image], network: FasterRCNN, device: torch.device, shrink: float
@@ -220,21 +248,21 @@ class Predictor:
         self, images: Sequence[Image], network: FasterRCNN, batch: Tensor, shapes: list[tuple[int, int]]
     ) -> list[Prediction | ModelError]:
         found = stages.features(network, batch, shapes)
-        finite = torch.isfinite(found.levels["pool"].flatten(1)).all(dim=1).tolist()
+        finite = _is_finite(found)
         detections = stages.detect(network, found, stages.propose(network, found))
         probs: list[Tensor | None] = [None] * len(images)
         if isinstance(network, MaskRCNN):
             boxes, labels = [d.boxes for d in detections], [d.labels for d in detections]
             probs = list(stages.mask_probabilities(network, found, boxes, labels))
         return [
-            self._answer(image, one, prob, shape) if ok else ModelError(_NOT_FINITE)
+            self._answer(image.shape[:2], one, prob, shape) if ok else ModelError(_NOT_FINITE)
             for image, one, prob, shape, ok in zip(images, detections, probs, shapes, finite, strict=True)
         ]
 
     def _answer(
-        self, image: Image, found: stages.Detections, probs: Tensor | None, shape: tuple[int, int]
+        self, size: tuple[int, ...], found: stages.Detections, probs: Tensor | None, shape: tuple[int, int]
     ) -> Prediction:
-        height, width = image.shape[:2]
+        height, width = size
         boxes = resize_boxes(found.boxes.float(), list(shape), [height, width])
         return Prediction(
             width=width,
@@ -245,6 +273,12 @@ class Predictor:
             labels=found.labels.cpu().numpy(),
             mask_probs=None if probs is None else probs.float().cpu().numpy(),
         )
+
+
+def _is_finite(found: stages.Features) -> list[bool]:
+    """Of each picture, whether its numbers are finite."""
+    finite: list[bool] = torch.isfinite(found.levels["pool"].flatten(1)).all(dim=1).tolist()
+    return finite
 
 
 def is_out_of_memory(error: BaseException) -> bool:

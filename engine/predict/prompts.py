@@ -100,19 +100,30 @@ class Prompter:
             self.cache.put(key, held)
         return held
 
+    def predict(self, key: Hashable, read: Callable[[], Image]) -> Prediction:
+        """The whole network's answer; what its first stage said is kept for prompts. Raises ModelError."""
+        held = self.cache.get(key)
+        if held is None:
+            image = read()
+            held = self._predictor.try_to_hold(image)
+            if held is None:  # no room: smaller, or elsewhere, and nothing is kept
+                return self._predictor.predict([image])[0]
+            self.cache.put(key, held)
+        return self._predictor.finish(held)
+
     def predict_box(self, held: Held, box_xyxy: Sequence[float], class_name: str | None = None) -> Prediction:
         """The mask inside a box, of the most likely class or of the one that is named.
 
         box_xyxy: image pixels. One detection with that very box, as far as it lies in the picture; its score
-        is the class's among the foreground classes. Raises ModelError for a class that the model does not
-        know, or a box that lies outside the picture.
+        is the class's among the foreground classes. A class that the model does not know gets the mask of
+        the most likely one. Raises ModelError for a box that lies outside the picture.
         """
         box = _clipped(box_xyxy, held)
         with self._predictor.running():
             boxes = box[None] * _scale(held).to(box)
             logits, _ = self._box_head(held, boxes)
             chances = logits[:, 1:].softmax(dim=1)  # the person says that it is no background
-            label = self._label_of(class_name) if class_name else int(chances.argmax()) + 1
+            label = self._label_of(class_name) or int(chances.argmax()) + 1
             labels = torch.tensor([label], device=boxes.device)
             found = _Candidates(boxes, chances[:, label - 1], labels)
             probs = self._masks(held, found)
@@ -177,11 +188,10 @@ class Prompter:
         keep = box_ops.nms(boxes, scores, SAME_BOX)[:OFFERED]
         return _Candidates(boxes, scores, labels).take(keep)
 
-    def _label_of(self, class_name: str) -> int:
+    def _label_of(self, class_name: str | None) -> int:
+        """1-based; 0 for a class that the model does not know."""
         classes = self._predictor.card.classes
-        if class_name not in classes:
-            raise ModelError(f"Model {self._predictor.card.name} does not know the class '{class_name}'.")
-        return classes.index(class_name) + 1
+        return classes.index(class_name) + 1 if class_name in classes else 0
 
     def _answer(self, held: Held, boxes: Tensor, found: _Candidates, probs: Tensor) -> Prediction:
         """boxes: N x 4, image pixels."""

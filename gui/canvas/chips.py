@@ -65,11 +65,11 @@ class Chips:
         if found is None:
             if len(self._drawn) >= _KEPT:
                 self._drawn.clear()
-            found = self._drawn[key] = _plate(text, rgb, strong, self._ratio, self._font)
+            found = self._drawn[key] = plate(text, rgb, strong, self._ratio, self._font)
         return found
 
 
-def _plate(text: str, rgb: Rgb8, strong: bool, ratio: float, font: QFont) -> QPixmap:
+def plate(text: str, rgb: Rgb8, strong: bool, ratio: float, font: QFont) -> QPixmap:
     """Dark with a stripe of the colour, or (strong) the colour itself with black or white letters."""
     font = QFont(font)
     font.setPointSizeF(max(font.pointSizeF() * 0.85, 7.0))

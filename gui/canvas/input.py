@@ -1,7 +1,8 @@
 """Mouse, wheel, keys and gestures of the canvas, turned into pointer events and camera moves.
 
 The left button works the tool; the middle one, or the left with space held, moves the picture; so does a
-trackpad. The wheel zooms to the pointer, with Ctrl it sizes the brush. Knows no drawing.
+trackpad. The wheel zooms to the pointer, or goes through the tool's candidates; with Ctrl it sizes the brush.
+Knows no drawing.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ _CURSORS = {
     "arrow": Qt.CursorShape.ArrowCursor,
     "none": Qt.CursorShape.BlankCursor,
     "hand": Qt.CursorShape.PointingHandCursor,
+    "busy": Qt.CursorShape.BusyCursor,
 }
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+_CYCLE = (Qt.Key.Key_Tab, Qt.Key.Key_Backtab)
 
 
 class CanvasInput(QObject):
@@ -49,6 +52,7 @@ class CanvasInput(QObject):
         self._space_was_used = False
         self._is_down = False
         self._last: QPointF | None = None
+        self._turned = 0.0  # notches of the wheel that have taken no candidate yet
 
     @property
     def cursor(self) -> Qt.CursorShape:
@@ -183,10 +187,20 @@ class CanvasInput(QObject):
             self._editor.set_camera(camera.moved(moved.x(), moved.y()))
         elif event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             self._editor.set_camera(camera.moved((turned.y() or turned.x()) / 120 * _ARROW_STEP, 0))
+        elif self._editor.tool.has_choice:
+            self._choose(turned.y() / 120)
         elif turned.y():
             factor = _ZOOM_STEP ** (turned.y() / 120)
             self._editor.set_camera(camera.zoomed(factor, at=(at.x(), at.y())))
         return True
+
+    def _choose(self, notches: float) -> None:
+        """The next candidate for each whole notch towards the person, the one before for the other way."""
+        self._turned -= notches
+        whole = int(self._turned)
+        self._turned -= whole
+        if whole:
+            self._editor.cycle(whole)
 
     def _native_gesture(self, event: QNativeGestureEvent) -> bool:
         if event.gestureType() is not Qt.NativeGestureType.ZoomNativeGesture or self._editor.shown is None:
@@ -223,6 +237,8 @@ class CanvasInput(QObject):
 
     def _is_ours(self, event: QKeyEvent) -> bool:
         """Whether the key is the canvas's even where a command has it."""
+        if event.key() in _CYCLE and self._editor.tool.has_choice:
+            return not event.modifiers() & ~Qt.KeyboardModifier.ShiftModifier
         if event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
             return False
         making = (*_ENTER, Qt.Key.Key_Escape, Qt.Key.Key_Backspace)
@@ -236,6 +252,9 @@ class CanvasInput(QObject):
                 self.cursor_changed.emit()
         elif key in _ENTER and editor.tool.is_busy:
             editor.commit()
+        elif key in _CYCLE and editor.tool.has_choice:
+            is_back = key == Qt.Key.Key_Backtab or event.modifiers() & Qt.KeyboardModifier.ShiftModifier
+            editor.cycle(-1 if is_back else 1)
         elif key == Qt.Key.Key_Backspace and editor.tool.is_busy:
             editor.back()
         elif key == Qt.Key.Key_Escape:

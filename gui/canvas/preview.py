@@ -9,15 +9,19 @@ from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
 from gui.camera import Camera
+from gui.canvas.chips import plate
 from gui.canvas.colors import Rgb8
-from gui.tools.tool import Disc, Handles, Line, Look, Painted, Points, Shape
+from gui.tools.tool import Caption, Disc, Handles, Line, Look, Mark, Painted, Points, Shape
 
 _HANDLE = 3.5  # half a handle's side, view pixels
+_MARK = 6.0  # the radius of a click's mark, view pixels
+_CAPTION = (0.0, 26.0, 420.0, 4.0)  # how far a caption reaches left, up, right and down, view pixels
 _MARGIN = 12  # that no pen, handle or cross reaches beyond
 _DARK = QColor(0, 0, 0, 170)
 _LIGHT = QColor(255, 255, 255)
 _GUIDE = QColor(255, 255, 255, 220)
 _ACTIVE = QColor("#ffb000")
+_ON, _OFF = QColor("#1a7f37"), QColor("#c0262d")
 
 
 def bounds_of(shapes: Iterable[Shape], camera: Camera) -> QRect:
@@ -29,6 +33,13 @@ def bounds_of(shapes: Iterable[Shape], camera: Camera) -> QRect:
                 (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
             case Disc(x=x, y=y, radius=radius):
                 x0, y0, x1, y1 = x - radius, y - radius, x + radius, y + radius
+            case Mark(x=x, y=y):
+                x0, y0, x1, y1 = x, y, x, y
+            case Caption(x=x, y=y):
+                left, up, right, down = _CAPTION
+                at = QPointF(*camera.to_view(x, y))
+                whole |= QRectF(at, at).adjusted(-left, -up, right, down)
+                continue
             case _:
                 continue
         whole |= QRectF(QPointF(*camera.to_view(x0, y0)), QPointF(*camera.to_view(x1, y1))).adjusted(
@@ -49,6 +60,10 @@ def draw(painter: QPainter, shapes: Iterable[Shape], camera: Camera, rgb: Rgb8) 
                 _handles(painter, shape, camera)
             case Disc():
                 _disc(painter, shape, camera)
+            case Mark():
+                _mark(painter, shape, camera)
+            case Caption():
+                _caption(painter, shape, camera, rgb)
             case Painted():
                 pass  # a part of the raster
 
@@ -96,3 +111,22 @@ def _disc(painter: QPainter, disc: Disc, camera: Camera) -> None:
     if radius < 3:  # too small to be found: a cross around it
         for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
             painter.drawLine(middle + QPointF(4 * dx, 4 * dy), middle + QPointF(8 * dx, 8 * dy))
+
+
+def _mark(painter: QPainter, mark: Mark, camera: Camera) -> None:
+    middle = QPointF(*camera.to_view(mark.x, mark.y))
+    painter.setPen(QPen(_LIGHT, 1.6))
+    painter.setBrush(_ON if mark.positive else _OFF)
+    painter.drawEllipse(middle, _MARK, _MARK)
+    arm = _MARK - 2.5
+    painter.drawLine(middle - QPointF(arm, 0), middle + QPointF(arm, 0))
+    if mark.positive:
+        painter.drawLine(middle - QPointF(0, arm), middle + QPointF(0, arm))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+
+
+def _caption(painter: QPainter, caption: Caption, camera: Camera, rgb: Rgb8) -> None:
+    pixmap = plate(caption.text, rgb, True, painter.device().devicePixelRatioF(), painter.font())
+    x, y = camera.to_view(caption.x, caption.y)
+    high = pixmap.deviceIndependentSize().height()
+    painter.drawPixmap(QPointF(round(x), round(max(y - high - 3, 2))), pixmap)

@@ -165,6 +165,7 @@ class CanvasView(QWidget):
     def _take_preview(self) -> None:
         before, self._shapes = self._shapes, self._editor.tool.preview
         camera = self._placement.camera
+        self._update_cursor()
         self.update(preview.bounds_of(before, camera) | preview.bounds_of(self._shapes, camera))
         painted = next((shape for shape in self._shapes if isinstance(shape, Painted)), None)
         if self._frame.overlay is None:
@@ -247,7 +248,8 @@ class CanvasView(QWidget):
         return self._editor.camera == self._fitting(self._fitted_to)
 
     def _update_cursor(self) -> None:
-        self.setCursor(self._input.cursor)
+        if self.cursor().shape() is not self._input.cursor:
+            self.setCursor(self._input.cursor)
 
     # Qt
 

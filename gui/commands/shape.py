@@ -280,7 +280,8 @@ def simplified(mask: Mask) -> Mask:
 def set_class(context: Context, class_id: int) -> None:
     """Give the selected instances this class; new ones get it too."""
     editor = context.editor
-    editor.set_class(class_id)
+    if editor.choose_class(class_id):
+        return
     if editor.document is None or not editor.selection or all(
         one.class_id == class_id for one in editor.selected
     ):  # fmt: skip

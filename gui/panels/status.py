@@ -26,6 +26,7 @@ class Status(QStatusBar):
             self.addPermanentWidget(label)
         self._zoom.setAccessibleName(self.tr("Zoom"))
         editor.tool_changed.connect(self._tell_tool)
+        editor.preview_changed.connect(self._tell_tool)
         editor.image_changed.connect(self._tell_image)
         editor.camera_changed.connect(self._tell_zoom)
         desk.media_changed.connect(self._tell_image)
@@ -35,7 +36,8 @@ class Status(QStatusBar):
 
     @Slot()
     def _tell_tool(self) -> None:
-        self._hint.setText(translated(self._editor.tool.hint))
+        tool = self._editor.tool
+        self._hint.setText(tool.note or translated(tool.hint))
 
     @Slot()
     def _tell_image(self) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 # isort: off
 from gui.tools import select as select
+from gui.tools import box_prompt as box_prompt
+from gui.tools import click_prompt as click_prompt
 from gui.tools import polygon as polygon
 from gui.tools import box as box
 from gui.tools import brush as brush

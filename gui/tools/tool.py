@@ -95,13 +95,31 @@ class Painted:
     changed: Rectangle
 
 
-Shape: TypeAlias = Line | Handles | Disc | Painted
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A click that counts: on the object, or on what is not to be in it."""
+
+    x: float
+    y: float
+    positive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """A word over a point, in the colour of what is being made."""
+
+    x: float
+    y: float
+    text: str
+
+
+Shape: TypeAlias = Line | Handles | Disc | Painted | Mark | Caption
 
 
 class Tool:
     """The base of all tools: every event does nothing. One tool object lives as long as its editor.
 
-    cursor: "cross", "arrow", "none" or "hand".
+    cursor: "cross", "arrow", "none", "hand" or "busy".
     """
 
     id = ""
@@ -118,6 +136,11 @@ class Tool:
     def is_busy(self) -> bool:
         """Whether a gesture is going on that `cancel` would lose."""
         return False
+
+    @property
+    def note(self) -> str:
+        """What the person should know now, in their language; empty: `hint` says it all."""
+        return ""
 
     @property
     def preview(self) -> tuple[Shape, ...]:
@@ -149,6 +172,18 @@ class Tool:
 
     def back(self) -> None:
         """Backspace: take back the last point of what is being made."""
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether there are several candidates for what is being made: `cycle` goes through them."""
+        return False
+
+    def cycle(self, by: int) -> None:
+        """Tab or a notch of the wheel while `has_choice`: take the candidate that many places on."""
+
+    def choose_class(self, class_id: int) -> bool:  # noqa: ARG002 - tools with candidates use it
+        """A class was chosen: whether it is that of what is being made, and of nothing else."""
+        return False
 
     def delete(self) -> bool:
         """Delete: remove what is picked inside the tool; False leaves the key to the selected instances."""

@@ -71,6 +71,7 @@ class Engine(QObject):
     ready = Signal()
     model_ready = Signal(object)
     predicted = Signal(object)
+    prompted = Signal(object)
     image_labelled = Signal(object)
     image_not_labelled = Signal(object)
     progressed = Signal(object)

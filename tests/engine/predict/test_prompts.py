@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from torchvision.models.detection import FasterRCNN
 
 from engine.errors import ModelError
 from engine.predict.predictor import Held, Image, Predictor
@@ -74,6 +76,8 @@ def test_that_a_box_without_a_class_gets_the_most_likely_one(prompter: Prompter,
         named = [float(prompter.predict_box(held, box, name).scores[0]) for name in free.classes]
         assert sum(named) == pytest.approx(1.0, abs=1e-4)
         assert int(free.labels[0]) - 1 == int(np.argmax(named))
+        unknown = prompter.predict_box(held, box, "no class of this model")
+        np.testing.assert_array_equal(probs(unknown), probs(free))
 
 
 def test_that_a_click_gives_several_candidates_that_hold_it_best_first(
@@ -144,11 +148,49 @@ def test_that_a_picture_is_looked_at_once_for_many_prompts(predictor: Predictor)
     assert reads == 1
 
 
+def test_that_looking_at_a_picture_keeps_it_for_prompts_and_the_other_way_round(predictor: Predictor) -> None:
+    whole = predictor.predict([IMAGE])[0]
+    prompter, reads = Prompter(predictor), 0
+
+    def read() -> Image:
+        nonlocal reads
+        reads += 1
+        return IMAGE
+
+    for _ in range(2):
+        found = prompter.predict("a", read)
+        np.testing.assert_array_equal(found.boxes_xyxy, whole.boxes_xyxy)
+        np.testing.assert_array_equal(found.labels, whole.labels)
+        np.testing.assert_array_equal(probs(found), probs(whole))
+    prompter.set_image("a", read)
+    assert reads == 1
+
+
+def test_that_a_picture_without_room_is_held_smaller(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    batch = predictor._batch
+
+    def full(images: list[Image], network: FasterRCNN, device: torch.device, shrink: float) -> object:
+        asked.append(shrink)
+        if shrink == 1.0:
+            raise MemoryError
+        return batch(images, network, device, shrink)
+
+    monkeypatch.setattr(predictor, "_batch", full)
+    held = predictor.hold(IMAGE)
+    assert asked == [1.0, 0.75]
+    assert (held.width, held.height) == (210, 150)
+    assert len(Prompter(predictor).predict_box(held, (10, 10, 60, 60))) == 1
+    monkeypatch.setattr(predictor, "_batch", lambda *_: (_ for _ in ()).throw(MemoryError))
+    with pytest.raises(ModelError, match="half its size"):
+        predictor.hold(IMAGE)
+
+
 def test_that_prompts_that_cannot_be_answered_say_why(prompter: Prompter, held: Held) -> None:
     with pytest.raises(ModelError, match="holds no pixel"):
         prompter.predict_box(held, (300, 300, 400, 400))
-    with pytest.raises(ModelError, match="does not know the class 'dog'"):
-        prompter.predict_box(held, (10, 10, 40, 40), "dog")
     with pytest.raises(ModelError, match="Click on the object first"):
         prompter.predict_points(held, [Click(5, 5, positive=False)])
     network = lively_network("fasterrcnn_resnet18_slim_fpn", 64, 96)

@@ -1,0 +1,155 @@
+"""Prompts between tools and engine: one question at a time, only the newest, made ready ahead of time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import pytest
+from PySide6.QtWidgets import QApplication
+
+from engine.messages import Failed, Finished, OrderId, Priority, Prompt, Prompted
+from engine.prompt import Candidate, Click
+from gui.bridge import Bridge
+from gui.desk import Desk
+from gui.editor import Editor
+from gui.prompts import Prompts
+from gui.proposals import Proposals
+from gui.settings import Settings
+from gui.tools.prompting import Answer, Question
+from tests.gui.making import Engine, folder_of, square
+
+Wait = Callable[..., None]
+FOUND = (Candidate("bolt", 0.9, square(), (4.0, 4.0, 10.0, 10.0)),)
+
+
+@dataclass
+class Bench:
+    editor: Editor
+    desk: Desk
+    engine: Engine
+    proposals: Proposals
+    prompts: Prompts
+    wait: Wait
+
+    @property
+    def asked(self) -> dict[OrderId, tuple[Prompt, Priority]]:
+        """The prompts under way."""
+        return {
+            order: (request, priority)
+            for order, (request, priority) in self.engine.asked.items()
+            if isinstance(request, Prompt)
+        }
+
+    def readiness(self) -> bool:
+        """Whether the model has looked at the shown image."""
+        return self.prompts.is_ready
+
+    @property
+    def boxes(self) -> list[object]:
+        """Of the questions under way."""
+        return [request.box_xyxy for request, priority in self.asked.values() if priority is Priority.PROMPT]
+
+    def answer(self, order: OrderId, found: tuple[Candidate, ...] | None = FOUND) -> None:
+        request, _ = self.asked[order]
+        self.engine.asked.pop(order)
+        self.engine.prompted.emit(Prompted(order, request.generation, found))
+        self.engine.ended.emit(Finished(order))
+
+
+@pytest.fixture
+def bench(application: QApplication, tmp_path: Path, wait: Wait) -> Iterator[Bench]:
+    folder = folder_of(tmp_path / "pictures", ("a.png", "b.png", "c.png", "d.png"))
+    editor, engine, settings = Editor(), Engine(), Settings(tmp_path / "settings.json")
+    desk = Desk(editor)
+    proposals = Proposals(editor, desk, cast(Bridge, engine), settings)
+    prompts = Prompts(editor, desk, cast(Bridge, engine), proposals)
+    desk.open([folder])
+    wait(lambda: editor.shown)
+    yield Bench(editor, desk, engine, proposals, prompts, wait)
+    desk.close()
+
+
+def box(x: float) -> Question:
+    return Question(box_xyxy=(x, 0.0, x + 10.0, 10.0))
+
+
+def test_that_of_questions_that_wait_only_the_newest_is_asked(bench: Bench) -> None:
+    answers: list[Answer] = []
+    for x in (1.0, 2.0, 3.0, 4.0):
+        bench.prompts.ask(box(x), answers.append)
+    assert bench.boxes == [(1.0, 0.0, 11.0, 10.0)]
+    (order,) = bench.asked
+    bench.answer(order)
+    assert [one.question for one in answers] == [box(1.0)]
+    assert bench.boxes == [(4.0, 0.0, 14.0, 10.0)]
+    (order,) = bench.asked
+    bench.answer(order)
+    assert [one.question for one in answers] == [box(1.0), box(4.0)]
+    assert answers[-1].candidates == FOUND
+    assert bench.asked == {}
+
+
+def test_that_an_answer_nobody_waits_for_is_dropped(bench: Bench) -> None:
+    answers: list[Answer] = []
+    bench.prompts.ask(box(1.0), answers.append)
+    (order,) = bench.asked
+    request, _ = bench.asked[order]
+    bench.engine.asked.pop(order)  # it is being worked on: canceling comes too late
+    bench.prompts.drop()
+    bench.prompts.ask(box(2.0), answers.append)
+    bench.engine.prompted.emit(Prompted(order, request.generation, FOUND))
+    bench.engine.ended.emit(Finished(order))
+    assert answers == []
+    (order,) = bench.asked
+    bench.answer(order)
+    assert [one.question for one in answers] == [box(2.0)]
+
+
+def test_that_a_failure_is_an_answer(bench: Bench) -> None:
+    answers: list[Answer] = []
+    bench.prompts.ask(Question(clicks=(Click(1, 1),)), answers.append)
+    (order,) = bench.asked
+    bench.engine.asked.pop(order)
+    bench.engine.ended.emit(Failed(order, "Model x knows boxes alone."))
+    assert [one.problem for one in answers] == ["Model x knows boxes alone."]
+
+
+def test_that_shown_image_and_neighbours_are_made_ready_once_a_tool_asks(bench: Bench) -> None:
+    assert bench.asked == {}
+    bench.editor.set_tool("box_prompt")
+    readied = {request.path.name: priority for request, priority in bench.asked.values()}
+    assert readied == {"a.png": Priority.SHOWN, "b.png": Priority.AHEAD, "c.png": Priority.AHEAD}
+    assert all(request.box_xyxy is None and not request.clicks for request, _ in bench.asked.values())
+    assert not bench.readiness()
+    bench.answer(next(iter(bench.asked)), None)
+    assert bench.readiness()
+    bench.desk.step(2)
+    bench.wait(lambda: bench.editor.shown and bench.editor.shown.item.path == "c.png")
+    assert not bench.readiness()
+    names = [request.path.name for request, _ in bench.asked.values()]
+    assert "d.png" in names
+
+
+def test_that_another_model_is_asked_after_it_was_chosen(bench: Bench) -> None:
+    bench.editor.set_tool("click_prompt")
+    bench.answer(next(iter(bench.asked)), None)
+    bench.proposals.set_model("other")
+    assert not bench.readiness()
+    bench.prompts.ask(box(1.0), lambda _answer: None)
+    (request,) = (request for request, priority in bench.asked.values() if priority is Priority.PROMPT)
+    assert request.choice.model == "other"
+    bench.proposals.set_cutoff(0.7)
+    bench.prompts.drop()
+    bench.prompts.ask(box(2.0), lambda _answer: None)
+    (request,) = (request for request, priority in bench.asked.values() if priority is Priority.PROMPT)
+    assert request.mask_cutoff == 0.7
+
+
+def test_that_a_class_is_made_in_the_project(bench: Bench) -> None:
+    made: list[int] = []
+    bench.prompts.make_class("screw", made.append)
+    bench.wait(lambda: made)
+    assert [(one.id, one.name) for one in bench.editor.classes] == [(made[0], "screw")]
