@@ -11,7 +11,8 @@ RUN := $(BIN)/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test lint format types contracts tests test-slow search bench faults screenshots samples starter lock clean
+.PHONY: help setup demo run test lint format types contracts tests test-slow search coverage bench faults bundle docs
+.PHONY: screenshots samples starter lock clean
 
 help:
 	@echo "make demo       label the bundled sample pictures, end to end"
@@ -20,7 +21,9 @@ help:
 	@echo "make lint       ruff, mypy and the import contracts; make format mends what ruff can"
 	@echo "make test-slow  the proofs that take minutes; make faults: those that kill and fill disks"
 	@echo "make search     the property tests on examples drawn anew"
-	@echo "make bench      the measurements of docs/results.md"
+	@echo "make bench      the measurements of docs/results.md; make coverage: what the tests never run"
+	@echo "make bundle     the program for people without a Python, in dist/maskwright, and its tests"
+	@echo "make docs       the pages and pictures of docs that are made from the sources"
 	@echo "make screenshots  the pictures of the window in docs/screenshots, taken of the real program"
 	@echo "make samples    render the sample pictures; make starter: train the demo's model on them"
 	@echo "make lock       resolve pyproject.toml into resources/packaging/requirements.lock"
@@ -68,6 +71,19 @@ search: setup
 
 faults: setup
 	@$(RUN) -m pytest -m "slow or not slow" tests/engine/project/test_faults.py tests/engine/project/test_kill.py tests/engine/formats/test_fuzz.py $(ARGS)
+
+# Fails where a module is run by no test at all.
+coverage: setup
+	@$(RUN) -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered --cov-report=json:out/coverage.json $(ARGS)
+	@$(RUN) -m tests.untested out/coverage.json
+
+# About five minutes and 10 GB of disk.
+bundle: setup
+	@$(RUN) resources/packaging/bundle.py
+	@$(RUN) -m pytest -m slow -s tests/bundle $(ARGS)
+
+docs: setup
+	@$(RUN) -m tests.architecture_picture
 
 bench: setup
 	@$(RUN) -m pytest -m bench -s $(ARGS)

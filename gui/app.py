@@ -6,11 +6,13 @@ import gc
 import logging
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+import psutil
 from PySide6.QtCore import QEvent, QObject, QRect, Qt, QTimer
 from PySide6.QtGui import QImageReader
 from PySide6.QtWidgets import QApplication
@@ -81,6 +83,7 @@ def run(make_window: Callable[[Settings], Window], paths: Sequence[Path]) -> int
         gc.freeze()  # torch alone is 200,000 objects: to look for garbage among them stops the window
         app.removeEventFilter(deaf)
         splash.close()
+        _log.info("window ready %.1f s after the start", time.time() - psutil.Process().create_time())
 
     window.show()
     splash.stay_before(window.frameGeometry())

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 @click.option(
     "--base",
     default=None,
-    help="A model's name, a weights file (also an ImageNet classifier's), or an architecture.",
+    help="A model's name, a weights file (also an ImageNet classifier's), or an architecture; by default the "
+    "model in use, else maskrcnn_resnet50_fpn where it was downloaded, else the starter.",
 )
 @click.option("--name", default=None, help="The name of the new model; by default that of the data.")
 @click.option("--iterations", type=click.IntRange(min=1), help="Steps to train.")

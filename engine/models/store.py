@@ -32,6 +32,9 @@ from engine.models.download import PATIENT, Patience, Progress, fetch
 MODELS_VARIABLE = "MASKWRIGHT_MODELS"
 MIRROR_VARIABLE = "MASKWRIGHT_MIRROR"
 
+STARTER = "starter"
+COCO_BASE = "maskrcnn_resnet50_fpn"
+
 _BUNDLED = Path(__file__).resolve().parents[2] / "resources" / "models"
 
 
@@ -92,6 +95,13 @@ class ModelStore:
             )
         known = ", ".join(m.name for m in self.list())
         raise ModelError(f"No model is called '{name_or_file}'; there are {known}.")
+
+    def usual_base(self) -> str:
+        """What a training starts from where nobody said: COCO's model if it is here, else the bundled one.
+
+        A download is for the person to ask for, so one that is not here does not count.
+        """
+        return COCO_BASE if self._is_here(COCO_BASE) else STARTER
 
     def obtain(
         self,

@@ -13,9 +13,6 @@ from engine.formats.labelled import LabelledSet
 from engine.models.card import Json
 from engine.train.recipe import Recipe
 
-DEFAULT_BASE = "maskrcnn_resnet50_fpn"
-"""torchvision's COCO weights: fetched on first use."""
-
 OPTIMIZERS = ("sgd", "adamw")
 _AT_LEAST_ONE = ("batch", "warmup")
 

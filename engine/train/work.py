@@ -41,7 +41,7 @@ from engine.train.events import (
 from engine.train.gating import Gate
 from engine.train.loop import train
 from engine.train.order import TrainOrder
-from engine.train.plan import DEFAULT_BASE, Budget, TrainPlan, default_iterations
+from engine.train.plan import Budget, TrainPlan, default_iterations
 from engine.train.showing import Showing
 from engine.train.snapshot import read_snapshot, write_snapshot
 from engine.train.sources import (
@@ -86,7 +86,7 @@ def carry_out(order: TrainOrder, send: Send, stop: Wishes) -> Ending | None:
         learned, held_out = _held_out(learned, order)
         plan = TrainPlan(
             learned,
-            order.base or DEFAULT_BASE,
+            order.base or store.usual_base(),
             name,
             _budget(order, learned),
             held_out=held_out,

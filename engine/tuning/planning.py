@@ -18,7 +18,7 @@ from engine.models.coco import CATALOGUE
 from engine.models.store import ModelStore, default_store
 from engine.project import Project
 from engine.train.order import TrainOrder
-from engine.train.plan import DEFAULT_BASE, default_iterations
+from engine.train.plan import default_iterations
 from engine.train.recipe import Recipe
 from engine.train.sizing import choose_sizes, side_of
 from engine.train.sources import labelled_image, only_classes, only_known, usable
@@ -45,7 +45,7 @@ def describe(request: FineTune, project: Project, store: ModelStore | None = Non
     """
     store = store or default_store()
     whole, learned, held_out = _sets(request, project)
-    against = against_of(request, project)
+    against = against_of(request, project, store)
     base = request.base or (against if request.continue_active else root_of(against, store))
     card = _card(base, store)
     device = pace.likely_device(store.root, request.device)
@@ -116,9 +116,9 @@ def _has_weights(base: str, store: ModelStore) -> bool:
     return base in CATALOGUE or _card(base, store) is not None
 
 
-def against_of(request: FineTune, project: Project) -> str:
-    """The model in use: that of the request, of the project, or where nobody chose one the default base."""
-    return request.against or project.active_model().name or request.base or DEFAULT_BASE
+def against_of(request: FineTune, project: Project, store: ModelStore) -> str:
+    """The model in use: that of the request, of the project, or where nobody chose one the usual base."""
+    return request.against or project.active_model().name or request.base or store.usual_base()
 
 
 def root_of(name: str, store: ModelStore) -> str:

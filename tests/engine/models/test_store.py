@@ -85,6 +85,15 @@ def test_that_an_unknown_name_is_told_with_the_known_ones(store: ModelStore) -> 
         store.resolve("folder/cells.safetensors")
 
 
+def test_that_a_training_starts_from_what_is_here(
+    store: ModelStore, network: FasterRCNN, card: ModelCard
+) -> None:
+    """Nobody asked for a download, so none is made."""
+    assert store.usual_base() == "starter"
+    save_version(store.root, "maskrcnn_resnet50_fpn", network, card)
+    assert store.usual_base() == "maskrcnn_resnet50_fpn"
+
+
 def test_that_a_bare_weights_file_is_sent_to_import(store: ModelStore, weights: Path) -> None:
     with pytest.raises(ModelError, match=r"bring it in with `models import theirs.pth` first"):
         store.resolve(str(weights))

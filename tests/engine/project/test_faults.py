@@ -29,7 +29,7 @@ pytestmark = [
 
 _IMAGES = 3
 _STEPS = 9
-_KINDS = {"fails once": 1, "disk full": 2, "killed before": 3, "killed within": 4}
+_KINDS = {"fails once": 1, "disk full": 2, "killed before": 3, "killed within": 4, "denied": 5}
 _SCENES = ("clean", "unclean", "damaged", "new", "network", "unclean network")
 
 
@@ -149,7 +149,7 @@ def trials() -> Iterator[Trials]:
     # In memory where there is such a place: the faults come from the library, not from the disk.
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as place:
-        library, source = Path(place) / "faults.so", Path(__file__).with_name("faults.c")
+        library, source = Path(place) / "faults.so", Path(__file__).parents[2] / "faults" / "faults.c"
         subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
         with Program({"LD_PRELOAD": str(library)}) as program:
             yield Trials(program, library, Path(place))

@@ -1,29 +1,37 @@
 /* Makes one change of a file fail, or ends the process there: preloaded into a program under test.
  *
- * Counts write, pwrite, fsync, fdatasync, ftruncate, rename and unlink on files under a folder named
- * ".maskwright". `fault_arm(at, kind)` picks the at-th from now on (1 is the next) and what happens:
+ * Counts write, pwrite, writev, fwrite, fsync, fdatasync, ftruncate, rename, unlink and mkdir on files whose path
+ * holds `fault_place` (by default a folder named ".maskwright"). `fault_arm(at, kind)` picks the at-th from now on
+ * (1 is the next) and what happens:
  *   1  it fails with EIO, once              2  it and all after it fail with ENOSPC, until disarmed
  *   3  the process is killed before it      4  it is done by half (a write) or whole, then the process is killed
+ *   5  it and all after it fail with EACCES, and so does every opening for writing, until disarmed
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-enum { NONE, FAIL_ONCE, FULL, KILL_BEFORE, KILL_WITHIN };
+enum { NONE, FAIL_ONCE, FULL, KILL_BEFORE, KILL_WITHIN, DENIED };
 
 static atomic_int kind, at, seen;
+static char place[PATH_MAX] = "/.maskwright/";
 
 void fault_arm(int new_at, int new_kind) { seen = 0; at = new_at; kind = new_kind; }
 int fault_count(void) { return seen; }
+void fault_place(const char *new_place) { snprintf(place, sizeof place, "%s", new_place); }
 
-static int is_ours(const char *path) { return strstr(path, "/.maskwright/") != NULL; }
+static int is_ours(const char *path) { return strstr(path, place) != NULL; }
 
 static int is_our_file(int fd) {
     char link[64], path[PATH_MAX];
@@ -40,10 +48,10 @@ static void die(void) { kill(getpid(), SIGKILL); for (;;) pause(); }
 static int fate(int ours) {
     if (!ours) return NONE;
     int number = ++seen, what = kind, when = at;
-    if (what == NONE || number < when || (number > when && what != FULL)) return NONE;
+    if (what == NONE || number < when || (number > when && what != FULL && what != DENIED)) return NONE;
     if (what == KILL_BEFORE) die();
     if (what == KILL_WITHIN) return KILL_WITHIN;
-    errno = what == FULL ? ENOSPC : EIO;
+    errno = what == FULL ? ENOSPC : what == DENIED ? EACCES : EIO;
     return FAIL_ONCE;
 }
 
@@ -79,5 +87,45 @@ SIMPLE(fsync, (int fd), is_our_file(fd), fd)
 SIMPLE(fdatasync, (int fd), is_our_file(fd), fd)
 SIMPLE(ftruncate, (int fd, off_t size), is_our_file(fd), fd, size)
 SIMPLE(ftruncate64, (int fd, off64_t size), is_our_file(fd), fd, size)
-SIMPLE(unlink, (const char *path), is_ours(path), path)
+/* A full disk lets go of files. */
+SIMPLE(unlink, (const char *path), kind != FULL && is_ours(path), path)
 SIMPLE(rename, (const char *from, const char *to), is_ours(to), from, to)
+WRITE(writev, (int fd, const struct iovec *parts, int count), ARGUMENTS(fd, parts, count), ARGUMENTS(fd, parts, count))
+SIMPLE(mkdir, (const char *path, mode_t mode), is_ours(path), path, mode)
+
+static size_t (*real_fwrite)(const void *, size_t, size_t, FILE *);
+size_t fwrite(const void *data, size_t size, size_t count, FILE *file) {
+    FIND(fwrite);
+    int what = fate(is_our_file(fileno(file)));
+    if (what == FAIL_ONCE) return 0;
+    size_t written = real_fwrite(data, size, count, file);
+    if (what == KILL_WITHIN) die();
+    return written;
+}
+
+/* Openings are not counted: they fail while all changes are denied. */
+static int is_denied(const char *path, int flags) {
+    if (kind != DENIED || seen + 1 < at || !(flags & (O_WRONLY | O_RDWR | O_CREAT)) || !is_ours(path)) return 0;
+    errno = EACCES;
+    return 1;
+}
+#define OPEN(name)                                                   \
+    static int (*real_##name)(const char *, int, ...);               \
+    int name(const char *path, int flags, ...) {                     \
+        FIND(name);                                                  \
+        va_list rest;                                                \
+        va_start(rest, flags);                                       \
+        mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0; \
+        va_end(rest);                                                \
+        return is_denied(path, flags) ? -1 : real_##name(path, flags, mode); \
+    }
+OPEN(open)
+OPEN(open64)
+#define FOPEN(name)                                                  \
+    static FILE *(*real_##name)(const char *, const char *);         \
+    FILE *name(const char *path, const char *mode) {                 \
+        FIND(name);                                                  \
+        return is_denied(path, strpbrk(mode, "wa+") ? O_WRONLY : 0) ? NULL : real_##name(path, mode); \
+    }
+FOPEN(fopen)
+FOPEN(fopen64)
