@@ -23,6 +23,7 @@ from engine.media.image import probe, read_rgb
 from engine.media.prefetch import decode_ahead
 from engine.media.scan import is_video_name
 from engine.messages import (
+    Compare,
     Examine,
     ImageFailed,
     ImageLabelled,
@@ -90,6 +91,8 @@ class Jobs:
                 return self._label(order, request)
             case Examine():
                 return self._examine(order, request)
+            case Compare():
+                return self._compare(order, request)
 
     def _model(self, choice: ModelChoice) -> ReadyModel:
         if self._ready is None or choice != self._choice:
@@ -144,6 +147,13 @@ class Jobs:
 
         with self._open_project(request.folder) as project:
             return (yield from examine(order, request, project, model.sha256, predict))
+
+    def _compare(self, order: OrderId, request: Compare) -> Job:
+        from engine.train.comparing import compare  # its report draws: labelling need not wait for that
+
+        use_threads(window=self._window)
+        with self._open_project(request.folder) as project:
+            return (yield from compare(order, request, project, default_store()))
 
     def _label(self, order: OrderId, request: LabelFolder) -> Job:
         model = self._model(request.choice)

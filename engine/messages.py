@@ -36,7 +36,8 @@ from engine.train.verdict import Accept, Decision, Differing, ModelFigures, Verd
 from engine.tuning.description import TuneDescription
 
 __all__ = [
-    "Accept", "Canceled", "Decision", "Described", "Differing", "EndedEarly", "Ending", "Event", "Examine",
+    "Accept", "Canceled", "Compare", "Compared", "Decision", "Described", "Differing", "EndedEarly", "Ending",
+    "Event", "Examine",
     "Failed", "Fetching", "FineTune", "Finished", "ImageExamined", "ImageFailed", "ImageLabelled", "Judged",
     "LabelFolder", "Measured", "Measuring", "ModelChoice", "ModelFigures", "ModelReady", "Noted", "OrderId",
     "Paused", "Picture", "Pictured", "PredictImage", "Predicted", "Preparing", "Priority", "Progress",
@@ -164,7 +165,20 @@ class Examine:
     limit: int | None = None
 
 
-WorkRequest: TypeAlias = PredictImage | Prompt | LabelFolder | Examine
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """Measure two models on the images that a project holds out. Changes nothing.
+
+    first, second: names in the store; the second is told as the new one, the first as the old.
+    """
+
+    folder: Path
+    first: str
+    second: str
+    device: str = "auto"
+
+
+WorkRequest: TypeAlias = PredictImage | Prompt | LabelFolder | Examine | Compare
 """What the worker that owns the model does."""
 
 Request: TypeAlias = WorkRequest | FineTune
@@ -224,6 +238,14 @@ class ImageExamined:
     media_id: int
     doubt: float | None
     conflicts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Two models on the same images, in the form of a gate's verdict; nothing was decided."""
+
+    order: OrderId
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +332,7 @@ Event: TypeAlias = (
     | ImageLabelled
     | ImageExamined
     | ImageFailed
+    | Compared
     | Progress
     | Tuning
     | Ending

@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Qt, Signal, Slot
 from engine.errors import MaskwrightError
 from engine.messages import (
     Canceled,
+    Compared,
     Event,
     Failed,
     Finished,
@@ -41,6 +42,7 @@ class Bridge(QObject):
     image_not_labelled = Signal(object)  # ImageFailed
     progressed = Signal(object)  # Progress
     tuning = Signal(object)  # Tuning: something new of a training
+    compared = Signal(object)  # Compared
     ended = Signal(object)  # Finished, Failed or Canceled: exactly one an order
 
     _arrived = Signal(object)
@@ -120,5 +122,7 @@ class Bridge(QObject):
                 self.progressed.emit(event)
             case Tuning():
                 self.tuning.emit(event)
+            case Compared():
+                self.compared.emit(event)
             case Finished() | Failed() | Canceled():
                 self.ended.emit(event)

@@ -32,6 +32,7 @@ from gui.commands import load_all
 from gui.commands.registry import COMMANDS, Context
 from gui.desk import Desk
 from gui.dialogs.unsaved import may_leave
+from gui.dialogs.verdict import show_comparison
 from gui.editor import Editor
 from gui.exchange import Exchange
 from gui.frames import Frames
@@ -56,6 +57,7 @@ from gui.proposals import Proposals
 from gui.saving import Kept
 from gui.settings import Settings
 from gui.tuning import Tuning
+from gui.versions import Versions
 
 _END_SECONDS = 10.0  # for the worker to come to the end of its step when the window closes
 _LAYOUT = 4  # one more when docks or bars come or go, so that an old layout is not forced upon them
@@ -87,6 +89,7 @@ class MainWindow(QMainWindow):
         self.tuning = Tuning(self.desk, self.bridge, self.jobs, self.models)
         self.canvas = CanvasView(self.editor)
         self.exchange = Exchange(self.desk)
+        self.versions = Versions(self.desk, self.bridge, self.models, self.tuning)
         self.context = Context(
             self.editor,
             self.desk,
@@ -99,6 +102,7 @@ class MainWindow(QMainWindow):
             self.canvas,
             frames=self.frames,
             exchange=self.exchange,
+            versions=self.versions,
         )
         self.actions_ = Actions(self, self.canvas, self.context)
         self._title_soon = QTimer(self, interval=_TITLE_MS, singleShot=True)
@@ -248,6 +252,7 @@ class MainWindow(QMainWindow):
         self.tuning.said.connect(self.tell)
         self.tuning.began.connect(self.training.show)
         self.tuning.interrupted.connect(self.training.show)
+        self.versions.compared.connect(lambda verdict: show_comparison(self, self.context, verdict))
         self.tuning.judged.connect(lambda: self._on_asked("tune.verdict"))
         self.welcome.chosen.connect(lambda path: self.open([path]))
         self.frames.moving.connect(self._on_moving)

@@ -77,6 +77,28 @@ class Models(QObject):
         self._proposals.set_model(name)
         self._change(lambda project: project.activate_model(name))
 
+    def activate(self, name: str) -> None:
+        """Have the open project work with this version; proposals nobody looked at follow."""
+        if self._writable is None:
+            self.use(name)
+            return
+        before = self.chosen
+
+        def activate(project: Project) -> ActiveModel:
+            if not project.active_model().name:
+                project.activate_model(before)  # so that there is something to go back to
+            return project.activate_model(name)
+
+        self._change(activate, follows=True)
+
+    def rename(self, name: str, to: str) -> None:
+        """A model has another name from now on."""
+        if self._settings.choices.model == name:
+            self._settings.change(model=to)
+        if self._proposals.model == name:
+            self._proposals.follow_model(to)
+        self.adopt()
+
     @property
     def can_go_back(self) -> bool:
         """Whether the project had another model before."""

@@ -218,6 +218,14 @@ class Tuning(QObject):
             self._set(replace(self.training, stage=Stage.STOPPING, seconds_left=None))
             self._bridge.cancel(self._order)
 
+    def rename_version(self, name: str, to: str) -> None:
+        """A version that the verdict may tell of has another name."""
+        verdict = self.verdict
+        if verdict is not None and name in (verdict.new_name, verdict.old_name):
+            new, old = (to if one == name else one for one in (verdict.new_name, verdict.old_name))
+            self.verdict = replace(verdict, new_name=new, old_name=old)
+            self.changed.emit()
+
     # What the engine says
 
     @Slot(object)

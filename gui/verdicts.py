@@ -22,6 +22,44 @@ class Figure:
     gain: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What stands over the figures. heads: of the columns of the old and of the new model."""
+
+    title: str
+    words: str
+    is_good: bool
+    heads: tuple[str, str]
+
+
+def of_gate(verdict: Verdict) -> Told:
+    """A training's verdict at its end: what became of the new version, why, and what would help."""
+    words = "\n".join(filter(None, (verdict.reason, verdict.certainty, verdict.advice)))
+    return Told(headline(verdict), words, verdict.is_active, (translated("before"), translated("after")))
+
+
+def of_comparison(verdict: Verdict) -> Told:
+    """Two models side by side, nothing decided; also an old verdict, whose version is perhaps not in use."""
+    old, new, heads = verdict.old_name, verdict.new_name, (verdict.old_name, verdict.new_name)
+    if verdict.old is None or verdict.new is None:
+        title = translated("{} and {} could not be measured").format(old, new)
+        return Told(title, translated("There was no held-out image to measure on."), False, heads)
+    if abs(verdict.difference) < SAME:
+        title = translated("{} is as good as {}")
+    elif verdict.low > 0:
+        title = translated("{} is better than {}")
+    elif verdict.high < 0:
+        title = translated("{} is worse than {}")
+    elif verdict.difference > 0:
+        title = translated("{} seems better than {}")
+    else:
+        title = translated("{} seems worse than {}")
+    figures = translated("Mask AP {:.3f}, against {:.3f} of {}, on {} held-out images.").format(
+        verdict.new.ap, verdict.old.ap, old, verdict.images
+    )
+    return Told(title.format(new, old), f"{figures}\n{verdict.certainty}", verdict.low > 0, heads)
+
+
 def headline(verdict: Verdict) -> str:
     """What became of the new version, in a few words."""
     if verdict.is_active:

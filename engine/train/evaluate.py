@@ -52,10 +52,15 @@ def evaluate(
         )
     found = []
     for image in truth.images:
-        (prediction,) = predictor.predict([read_rgb(image.path, image.frame)])
-        found.append(detections(prediction, image, ids))
+        found.append(found_on(predictor, image, ids))
         on_image()
     return assess(truth, found)
+
+
+def found_on(predictor: Predictor, image: LabelledImage, ids: dict[str, int]) -> tuple[Instance, ...]:
+    """Run a model on one image; see `evaluate` and `detections`."""
+    (prediction,) = predictor.predict([read_rgb(image.path, image.frame)])
+    return detections(prediction, image, ids)
 
 
 def assess(truth: LabelledSet, found: Sequence[Sequence[Instance]]) -> Evaluation:

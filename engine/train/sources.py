@@ -94,12 +94,17 @@ def load_for_tuning(folder: Path, classes: Collection[str] | None = None) -> tup
     pixels. Images that were not assigned yet take no part. Raises DataError, ProjectError or MediaError.
     """
     with Project.open(folder, read_only=True) as project:
-        sides = project.held_out()
-        items = [item for item in usable(project) if item.id in sides]
-        images = {item.id: labelled_image(project, item) for item in items}
-        whole = LabelledSet(project.classes(), tuple(images.values()))
-        learned = tuple(images[item.id] for item in items if not sides[item.id])
-        measured = tuple(images[item.id] for item in items if sides[item.id])
+        return sides_of(project, classes)
+
+
+def sides_of(project: Project, classes: Collection[str] | None = None) -> tuple[LabelledSet, LabelledSet]:
+    """As `load_for_tuning`, of a project that is open."""
+    sides = project.held_out()
+    items = [item for item in usable(project) if item.id in sides]
+    images = {item.id: labelled_image(project, item) for item in items}
+    whole = LabelledSet(project.classes(), tuple(images.values()))
+    learned = tuple(images[item.id] for item in items if not sides[item.id])
+    measured = tuple(images[item.id] for item in items if sides[item.id])
     known = only_classes(whole, classes)
     return only_known(known.classes, learned), only_known(known.classes, measured)
 

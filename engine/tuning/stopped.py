@@ -60,6 +60,11 @@ def stopped_run(root: Path, folder: Path) -> StoppedRun | None:
     return max(found, key=lambda run: _changed(root, run), default=None)
 
 
+def needing(root: Path, name: str) -> StoppedRun | None:
+    """A stopped run, of whichever project, that begins from that model or is to beat it."""
+    return next((run for run in _runs(root) if name in (run.order.base, run.order.against)), None)
+
+
 def forget(root: Path, name: str) -> None:
     """Remove what is left of a run that is finished, or that will not go on."""
     for suffix in (_NOTE, _RESTART, _DATA):

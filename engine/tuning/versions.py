@@ -28,7 +28,7 @@ from engine.models.card import (
 from engine.models.store import ListedModel, ModelState, ModelStore
 from engine.project import Project
 from engine.train.verdict import Decision, Verdict
-from engine.tuning.stopped import REPORTS
+from engine.tuning.stopped import REPORTS, needing
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +140,11 @@ def annotate(store: ModelStore, name: str, notes: str) -> None:
 def rename(store: ModelStore, name: str, to: str, project: Project | None = None) -> None:
     """Give a version another name, also where versions that came from it, and the project, name it.
 
-    Whatever happens on the way, one of the two names can be used afterwards. Raises ModelError.
+    Whatever happens on the way, one of the two names can be used afterwards. Raises ModelError, also while
+    a stopped fine-tuning needs the version.
     """
     own = _own(store, name)
+    _check_free(store, name)
     if check_name(to).casefold() in {one.name.casefold() for one in store.list()} - {name.casefold()}:
         raise ModelError(f"A model called '{to}' exists already: choose another name.")
     if to == name:
@@ -189,11 +191,30 @@ def export(store: ModelStore, name: str, folder: Path) -> Path:
 
 
 def delete(store: ModelStore, name: str, project: Project | None = None) -> None:
-    """Remove a version from the disk. Raises ModelError for the active one and for one of the program's."""
+    """Remove a version from the disk, and its reports.
+
+    Raises ModelError for the active one, one of the program's, and one that a stopped fine-tuning needs.
+    """
     if project is not None and project.active_model().name == name:
         raise ModelError(f"'{name}' is the active model: go back to another one first.")
+    _check_free(store, name)
+    reports = {store.root / REPORTS / check_name(name)}
+    with suppress(ModelError):
+        verdict = _verdict(store.resolve(name).card)
+        if verdict is not None and verdict.report:  # a renamed one's lies where it was written
+            reports.add(Path(verdict.report))
     store.remove(name)
-    shutil.rmtree(store.root / REPORTS / check_name(name), ignore_errors=True)
+    for report in reports:
+        if report.parent == store.root / REPORTS:
+            shutil.rmtree(report, ignore_errors=True)
+
+
+def _check_free(store: ModelStore, name: str) -> None:
+    needed = needing(store.root, name)
+    if needed is not None:
+        raise ModelError(
+            f"The stopped fine-tuning of {needed.name} needs '{name}': let it go on to its end, or forget it."
+        )
 
 
 def _own(store: ModelStore, name: str) -> ModelVersion:

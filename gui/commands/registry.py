@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gui.proposals import Proposals
     from gui.settings import Settings
     from gui.tuning import Tuning
+    from gui.versions import Versions
 
 
 MENUS = ("File", "Edit", "View", "Image", "Tools", "Instance", "Classes", "Model", "Help")
@@ -66,6 +67,7 @@ class Context:
     clipboard: Clipboard = field(default_factory=Clipboard)
     frames: Frames | None = None
     exchange: Exchange | None = None
+    versions: Versions | None = None
 
 
 Run: TypeAlias = Callable[..., None]

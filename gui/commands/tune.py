@@ -8,6 +8,7 @@ from engine.messages import FineTune
 from gui.commands.registry import Context, command
 from gui.dialogs.learn import ask_learn
 from gui.dialogs.verdict import show_verdict
+from gui.dialogs.versions import show_versions
 
 _MENU = ("Model",)
 
@@ -119,6 +120,18 @@ command(
 )(lambda _context: None)
 
 
+command(
+    "tune.versions",
+    "Model &versions…",
+    menu=_MENU,
+    section="model",
+    when=lambda context: context.versions is not None,
+    ask=show_versions,
+    icon="layers",
+    hint="Where each came from and how good it is; compare, rename, export, delete",
+)(lambda _context: None)
+
+
 def _is_refused(context: Context) -> bool:
     verdict = context.tuning.verdict
     return verdict is not None and not verdict.is_active and context.proposals.model != verdict.new_name
@@ -136,7 +149,7 @@ def _is_refused(context: Context) -> bool:
 def use_new(context: Context) -> None:
     """Use the version that the gate kept back; going back takes one click."""
     if context.tuning.verdict is not None:
-        context.models.use(context.tuning.verdict.new_name)
+        context.models.activate(context.tuning.verdict.new_name)
 
 
 @command(

@@ -28,18 +28,28 @@ from gui.background import Background
 from gui.commands.registry import Context, translated
 from gui.panels.parts import column, label, line
 from gui.panels.shots import Shot, ShotView
-from gui.verdicts import SAME, Figure, by_class, figures, headline
+from gui.verdicts import SAME, Figure, Told, by_class, figures, of_comparison, of_gate
 
 _SHOT = QSize(700, 190)
+_HEAD = 14  # characters of a column's head
 _ACTIONS = ("tune.use_new", "tune.go_back")
 
 
 def show_verdict(parent: QWidget, context: Context, verdict: Verdict) -> VerdictDialog:
     """Open the sheet beside the work, in the place of one that is open. It does not take the keyboard."""
-    for one in parent.findChildren(VerdictDialog):
-        one.close()
     actions = [action for id_ in _ACTIONS if (action := parent.findChild(QAction, id_)) is not None]
-    dialog = VerdictDialog(parent, verdict, context.desk.background, actions)
+    return _show(parent, VerdictDialog(parent, verdict, of_gate(verdict), context.desk.background, actions))
+
+
+def show_comparison(parent: QWidget, context: Context, verdict: Verdict) -> VerdictDialog:
+    """As `show_verdict`, for two models of which nothing was decided."""
+    return _show(parent, VerdictDialog(parent, verdict, of_comparison(verdict), context.desk.background))
+
+
+def _show(parent: QWidget, dialog: VerdictDialog) -> VerdictDialog:
+    for one in parent.findChildren(VerdictDialog):
+        if one is not dialog:
+            one.close()
     dialog.show()
     return dialog
 
@@ -48,7 +58,12 @@ class VerdictDialog(QDialog):
     """Stays beside the work. actions: such as to go back; seen while they can be run."""
 
     def __init__(
-        self, parent: QWidget, verdict: Verdict, background: Background, actions: Sequence[QAction] = ()
+        self,
+        parent: QWidget,
+        verdict: Verdict,
+        told: Told,
+        background: Background,
+        actions: Sequence[QAction] = (),
     ) -> None:
         super().__init__(parent)
         self.setObjectName("verdict")
@@ -56,10 +71,11 @@ class VerdictDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
         self.verdict = verdict
+        self._told = told
         self.shots: list[ShotView] = []
-        self.title = label(headline(verdict), "heading")
+        self.title = label(told.title, "heading")
         self.title.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.told = label("\n".join(filter(None, (verdict.reason, verdict.certainty, verdict.advice))))
+        self.told = label(told.words)
         self.told.setWordWrap(True)
         self.told.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         body = QWidget()
@@ -85,9 +101,9 @@ class VerdictDialog(QDialog):
         self.resize(_SHOT.width() + 5 * theme.WIDE, 640 if verdict.new is not None else 260)
 
     def _head(self) -> QHBoxLayout:
-        now, active = theme.colors(), self.verdict.is_active
+        now = theme.colors()
         picture = label()
-        name, color = ("accept", now.good) if active else ("info", now.warning)
+        name, color = ("accept", now.good) if self._told.is_good else ("info", now.warning)
         picture.setPixmap(theme.icon_pixmap(name, color, 24, self.devicePixelRatioF()))
         font = self.title.font()
         font.setPointSizeF(font.pointSizeF() * 1.3)
@@ -102,10 +118,10 @@ class VerdictDialog(QDialog):
     def _tables(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(2 * theme.WIDE)
-        row.addWidget(Table(figures(self.verdict), self.verdict), 1, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(Table(figures(self.verdict), self._told.heads), 1, Qt.AlignmentFlag.AlignTop)
         classes = by_class(self.verdict)
         if classes:
-            table = Table(classes, self.verdict, title=self.tr("Mask AP by class"))
+            table = Table(classes, self._told.heads, title=self.tr("Mask AP by class"))
             row.addWidget(table, 1, Qt.AlignmentFlag.AlignTop)
         return row
 
@@ -114,7 +130,9 @@ class VerdictDialog(QDialog):
         if not shots:
             return
         layout.addSpacing(theme.SPACE)
-        layout.addWidget(label(self.tr("Where they differ most: the truth, before, after"), "heading"))
+        layout.addWidget(
+            label(self.tr("Where they differ most: the truth, {}, {}").format(*self._told.heads), "heading")
+        )
         for shot in shots:
             view = ShotView(background, _SHOT)
             view.take(shot)
@@ -153,7 +171,7 @@ def pictures(verdict: Verdict) -> list[Shot]:
 class Table(QWidget):
     """Figures of old and new side by side; a difference has the colour of better or worse."""
 
-    def __init__(self, rows: Sequence[Figure], verdict: Verdict, title: str = "") -> None:
+    def __init__(self, rows: Sequence[Figure], heads: tuple[str, str], title: str = "") -> None:
         super().__init__()
         now = theme.colors()
         grid = QGridLayout(self)
@@ -163,11 +181,11 @@ class Table(QWidget):
         grid.setColumnStretch(0, 1)
         right = Qt.AlignmentFlag.AlignRight
         grid.addWidget(label(title, "heading"), 0, 0)
-        for place, (name, hint) in enumerate(
-            ((self.tr("before"), verdict.old_name), (self.tr("after"), verdict.new_name), ("", "")), start=1
-        ):
-            head = label(name, "muted")
-            head.setToolTip(hint)
+        for place, name in enumerate(heads, start=1):
+            room = self.fontMetrics().averageCharWidth() * _HEAD
+            shown = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, room)
+            head = label(shown, "muted")
+            head.setToolTip(name)
             grid.addWidget(head, 0, place, right)
         for place, row in enumerate(rows, start=1):
             grid.addWidget(label(row.name), place, 0)

@@ -76,6 +76,7 @@ class Engine(QObject):
     image_not_labelled = Signal(object)
     progressed = Signal(object)
     tuning = Signal(object)
+    compared = Signal(object)
     ended = Signal(object)
     is_ready = True
 
