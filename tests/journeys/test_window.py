@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
-from PySide6.QtGui import QDropEvent
+from PySide6.QtGui import QDesktopServices, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtWidgets import QApplication, QLabel, QMessageBox, QPushButton
 
 import main
+from engine import applog
 from engine.document.records import Instance, Provenance, ReviewState
 from gui.actions import Actions
 from gui.commands.registry import COMMANDS
@@ -415,6 +416,50 @@ def test_that_the_sample_pictures_are_copied_and_opened(
         assert len(person.window.desk.media) == len(list(SAMPLES.glob("*.jpg")))
 
     assert at_the_window([], steps) == 0
+
+
+def test_that_a_recent_folder_is_a_click_away_and_one_that_is_gone_says_so(
+    at_the_window: Callable[..., int], folder: Path, tmp_path: Path
+) -> None:
+    def steps(person: Person) -> None:
+        quiet(person)
+        window = person.window
+        window.settings.note_folder(tmp_path / "gone")
+        window.settings.note_folder(folder)
+        entries = [
+            one
+            for one in window.welcome.findChildren(QPushButton)
+            if one.isFlat() and window.welcome._recent.indexOf(one) >= 0
+        ]
+        assert [one.accessibleName() for one in entries] == [f"Open {folder}", f"Open {tmp_path / 'gone'}"]
+        entries[1].click()
+        person.wait(lambda: any("gone" in one.text() for one in window.notices.findChildren(QLabel)))
+        assert window.stack.currentWidget() is window.welcome
+        entries[0].click()
+        person.see("a.png")
+
+    assert at_the_window([], steps) == 0
+
+
+def test_that_the_log_is_one_click_away(
+    at_the_window: Callable[..., int], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[QUrl] = []
+
+    def show(url: QUrl) -> bool:
+        opened.append(url)
+        return True
+
+    monkeypatch.setattr(QDesktopServices, "openUrl", show)
+
+    def steps(person: Person) -> None:
+        quiet(person)
+        applog.log_file().parent.mkdir(parents=True, exist_ok=True)
+        applog.log_file().write_text("a line", encoding="utf-8")
+        person.do("help.log")
+
+    assert at_the_window([str(folder)], steps) == 0
+    assert [Path(url.toLocalFile()) for url in opened] == [applog.log_file()]
 
 
 @pytest.fixture
