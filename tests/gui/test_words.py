@@ -81,8 +81,7 @@ def nameless(top: QWidget) -> list[str]:
     for one in top.findChildren(QWidget):
         if not isinstance(one, CONTROLS) or is_part_of_another(one):
             continue
-        reader = QAccessible.queryAccessibleInterface(one)
-        if reader is None or not reader.text(QAccessible.Text.Name).strip():
+        if not QAccessible.queryAccessibleInterface(one).text(QAccessible.Text.Name).strip():
             above = one.parentWidget()
             found.append(f"{type(one).__name__} in {type(above).__name__ if above else type(top).__name__}")
     return found
