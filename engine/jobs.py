@@ -25,6 +25,8 @@ from engine.media.scan import is_video_name
 from engine.messages import (
     Compare,
     Examine,
+    Explain,
+    Explained,
     ImageFailed,
     ImageLabelled,
     LabelFolder,
@@ -87,6 +89,8 @@ class Jobs:
                 return self._predict(order, request)
             case Prompt():
                 return self._prompt(order, request)
+            case Explain():
+                return self._explain(order, request)
             case LabelFolder():
                 return self._label(order, request)
             case Examine():
@@ -137,6 +141,12 @@ class Jobs:
         candidates = None if answer is None else candidates_of(answer, request.mask_cutoff)
         yield Prompted(order, request.generation, candidates)
         return {"candidates": len(candidates or ())}
+
+    def _explain(self, order: OrderId, request: Explain) -> Job:
+        model = self._model(request.choice)
+        explanation = model.predictor.explain(read_rgb(request.path, request.frame))
+        yield Explained(order, request.generation, explanation)
+        return {"instances": len(explanation.prediction)}
 
     def _examine(self, order: OrderId, request: Examine) -> Job:
         model = self._model(request.choice)

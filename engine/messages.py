@@ -12,6 +12,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TypeAlias
 
+from engine.explanation import Explanation
 from engine.media.image import MAX_PIXELS
 from engine.models.card import Json
 from engine.predict.settings import PredictSettings
@@ -37,7 +38,7 @@ from engine.tuning.description import TuneDescription
 
 __all__ = [
     "Accept", "Canceled", "Compare", "Compared", "Decision", "Described", "Differing", "EndedEarly", "Ending",
-    "Event", "Examine",
+    "Event", "Examine", "Explain", "Explained",
     "Failed", "Fetching", "FineTune", "Finished", "ImageExamined", "ImageFailed", "ImageLabelled", "Judged",
     "LabelFolder", "Measured", "Measuring", "ModelChoice", "ModelFigures", "ModelReady", "Noted", "OrderId",
     "Paused", "Picture", "Pictured", "PredictImage", "Predicted", "Preparing", "Priority", "Progress",
@@ -95,6 +96,16 @@ class Prompt:
     clicks: tuple[Click, ...] = ()
     class_name: str | None = None
     mask_cutoff: float = 0.5
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """Predict one picture and tell all that came before the prediction. generation as in PredictImage."""
+
+    path: Path
+    frame: int
+    choice: ModelChoice
     generation: int = 0
 
 
@@ -178,7 +189,7 @@ class Compare:
     device: str = "auto"
 
 
-WorkRequest: TypeAlias = PredictImage | Prompt | LabelFolder | Examine | Compare
+WorkRequest: TypeAlias = PredictImage | Prompt | Explain | LabelFolder | Examine | Compare
 """What the worker that owns the model does."""
 
 Request: TypeAlias = WorkRequest | FineTune
@@ -209,6 +220,15 @@ class Prompted:
     order: OrderId
     generation: int
     candidates: tuple[Candidate, ...] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explained:
+    """The answer to Explain."""
+
+    order: OrderId
+    generation: int
+    explanation: Explanation
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +349,7 @@ Event: TypeAlias = (
     ModelReady
     | Predicted
     | Prompted
+    | Explained
     | ImageLabelled
     | ImageExamined
     | ImageFailed

@@ -14,6 +14,7 @@ from engine.messages import (
     Canceled,
     Compared,
     Event,
+    Explained,
     Failed,
     Finished,
     ImageFailed,
@@ -38,6 +39,7 @@ class Bridge(QObject):
     model_ready = Signal(object)  # ModelReady
     predicted = Signal(object)  # Predicted
     prompted = Signal(object)  # Prompted
+    explained = Signal(object)  # Explained
     image_labelled = Signal(object)  # ImageLabelled
     image_not_labelled = Signal(object)  # ImageFailed
     progressed = Signal(object)  # Progress
@@ -114,6 +116,8 @@ class Bridge(QObject):
                 self.predicted.emit(event)
             case Prompted():
                 self.prompted.emit(event)
+            case Explained():
+                self.explained.emit(event)
             case ImageLabelled():
                 self.image_labelled.emit(event)
             case ImageFailed():

@@ -14,10 +14,13 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models.detection import FasterRCNN
+from torchvision.models.detection import FasterRCNN, MaskRCNN
 from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.ops import boxes as box_ops
+
+LEAST_SIDE = 1e-2
+"""Of a detection's box, resized-image pixels: torchvision's."""
 
 ROIS_AT_ONCE = 64
 """Mask head chunk: 64 RoIs of 256 x 28 x 28 float32 hold 51 MB."""
@@ -37,14 +40,105 @@ class Features:
     padded: tuple[int, int]
     shapes: list[tuple[int, int]]
 
+    @property
+    def is_finite(self) -> list[bool]:
+        """Whether an image's numbers are numbers: damaged weights or a narrow format can spoil them."""
+        return cast("list[bool]", torch.isfinite(self.levels["pool"].flatten(1)).all(dim=1).tolist())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sifted:
+    """What each sieve left of one image's boxes, as rows of `boxes`.
+
+    boxes: N x 4, resized-image pixels, clipped to the picture. scored: those with score enough; large: of
+    them the ones that are not too small; apart: of them those that no better one suppressed, best first;
+    kept: as many of them as are wanted.
+    """
+
+    boxes: Tensor
+    scored: Tensor
+    large: Tensor
+    apart: Tensor
+    kept: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FirstStage:
+    """What the RPN says of one image.
+
+    anchors: A x 4, resized-image pixels, the best of each level; levels: A, 0 is P2; objectness: A, 0..1.
+    sifted: the boxes that they are moved to.
+    """
+
+    anchors: Tensor
+    levels: Tensor
+    objectness: Tensor
+    sifted: Sifted
+
+    @property
+    def proposals(self) -> Tensor:
+        """R x 4, resized-image pixels, best first."""
+        return self.sifted.boxes[self.sifted.kept]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SecondStage:
+    """What the box head says of one image's R proposals.
+
+    chances: R x (1 + classes), each row sums to 1, background first. Boxes are numbered
+    proposal * classes + class; labels: theirs, 1-based.
+    """
+
+    chances: Tensor
+    labels: Tensor
+    sifted: Sifted
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
-    """One image's boxes (N x 4, resized-image pixels), scores (N) and labels (N, 0 is background)."""
+    """What is left of one image, best first: N boxes.
+
+    boxes: N x 4, resized-image pixels. scores: N. labels: N, 1-based. probs: N x M x M mask probabilities,
+    None for a network without masks.
+    """
 
     boxes: Tensor
     scores: Tensor
     labels: Tensor
+    probs: Tensor | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pass:
+    """One way of a batch through the network, with what every stage said, an image each."""
+
+    found: Features
+    first: list[FirstStage]
+    second: list[SecondStage]
+    detections: list[Detections]
+
+
+def run(network: FasterRCNN, batch: Tensor, shapes: list[tuple[int, int]]) -> Pass:
+    """All stages in their order. batch: N x 3 x H x W, normalised and padded."""
+    found = features(network, batch, shapes)
+    first = propose(network, found)
+    second, detections = finish(network, found, [one.proposals for one in first])
+    return Pass(found, first, second, detections)
+
+
+def finish(
+    network: FasterRCNN, found: Features, proposals: list[Tensor]
+) -> tuple[list[SecondStage], list[Detections]]:
+    """Stage two on proposals, R x 4 resized-image pixels an image: boxes and classes, then masks."""
+    second = detect(network, found, proposals)
+    kept = [one.sifted.kept for one in second]
+    boxes = [one.sifted.boxes[rows] for one, rows in zip(second, kept, strict=True)]
+    scores = [one.chances[:, 1:].reshape(-1)[rows] for one, rows in zip(second, kept, strict=True)]
+    labels = [one.labels[rows] for one, rows in zip(second, kept, strict=True)]
+    probs: list[Tensor | None] = [None] * len(boxes)
+    if isinstance(network, MaskRCNN):
+        probs = list(mask_probabilities(network, found, boxes, labels))
+    return second, [Detections(*one) for one in zip(boxes, scores, labels, probs, strict=True)]
 
 
 def features(network: FasterRCNN, batch: Tensor, shapes: list[tuple[int, int]]) -> Features:
@@ -55,23 +149,58 @@ def features(network: FasterRCNN, batch: Tensor, shapes: list[tuple[int, int]]) 
     return Features(levels, pooled, (height, width), shapes)
 
 
-def propose(network: FasterRCNN, found: Features) -> list[Tensor]:
-    """Stage one, the RPN: R x 4 boxes an image in resized-image pixels, best first."""
+def sift(
+    boxes: Tensor,
+    scores: Tensor,
+    groups: Tensor,
+    *,
+    shape: tuple[int, int],
+    above: float | None,
+    min_size: float,
+    iou: float,
+    most: int,
+) -> Sifted:
+    """Non-maximum suppression with all that goes before and after it, as both stages do it.
+
+    boxes: N x 4, resized-image pixels; shape: the picture's height and width. groups: N, boxes of different
+    ones never suppress each other. above: the score to be over; None for any. most: how many may be left.
+    """
+    boxes = box_ops.clip_boxes_to_image(boxes, shape)
+    scored = torch.arange(len(boxes), device=boxes.device)
+    if above is not None:
+        scored = scored[scores > above]
+    large = scored[box_ops.remove_small_boxes(boxes[scored], min_size)]
+    apart = large[box_ops.batched_nms(boxes[large], scores[large], groups[large], iou)]
+    return Sifted(boxes, scored, large, apart, apart[:most])
+
+
+def propose(network: FasterRCNN, found: Features) -> list[FirstStage]:
+    """Stage one, the RPN, an image each."""
     rpn = cast(RegionProposalNetwork, network.rpn)
     levels = list(found.levels.values())
     logits, deltas = rpn.head(levels)
-    per_image: list[list[tuple[Tensor, Tensor]]] = [[] for _ in found.shapes]
-    for level, (level_logits, level_deltas) in enumerate(zip(logits, deltas, strict=True)):
-        tops = _top_of_level(rpn, level, level_logits.float(), level_deltas.float(), found.padded)
-        for image, top in zip(per_image, tops, strict=True):
-            image.append(top)
-    return [_suppress(rpn, tops, shape) for tops, shape in zip(per_image, found.shapes, strict=True)]
+    ranked = [
+        _best_of_level(rpn, level, level_logits.float(), level_deltas.float(), found.padded)
+        for level, (level_logits, level_deltas) in enumerate(zip(logits, deltas, strict=True))
+    ]
+    scores, anchors, boxes = (torch.cat(parts, dim=1) for parts in zip(*ranked, strict=True))
+    counts = torch.tensor([best.shape[1] for best, _, _ in ranked])
+    level = torch.repeat_interleave(torch.arange(len(ranked)), counts).to(scores)
+    scores = scores.sigmoid()
+    stages = []
+    for n, shape in enumerate(found.shapes):
+        sifted = sift(
+            boxes[n], scores[n], level, shape=shape, above=None, min_size=rpn.min_size,
+            iou=rpn.nms_thresh, most=rpn.post_nms_top_n(),
+        )  # fmt: skip
+        stages.append(FirstStage(anchors[n], level, scores[n], sifted))
+    return stages
 
 
-def _top_of_level(
+def _best_of_level(
     rpn: RegionProposalNetwork, level: int, logits: Tensor, deltas: Tensor, padded: tuple[int, int]
-) -> list[tuple[Tensor, Tensor]]:
-    """Scores and decoded boxes of the best anchors of one level, an image each."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The best anchors of one level: their logits (N x K), themselves and their boxes (N x K x 4)."""
     n, anchors_a_cell, rows, columns = logits.shape
     scores = logits.permute(0, 2, 3, 1).reshape(n, -1)
     best, index = scores.topk(min(rpn.pre_nms_top_n(), scores.shape[1]), dim=1)
@@ -83,30 +212,32 @@ def _top_of_level(
     moves = deltas.reshape(n, anchors_a_cell, 4, rows, columns).permute(0, 3, 4, 1, 2).reshape(n, -1, 4)
     moves = moves.gather(1, index[..., None].expand(-1, -1, 4))
     boxes = rpn.box_coder.decode_single(moves.reshape(-1, 4), anchors.reshape(-1, 4)).reshape(n, -1, 4)
-    return [(best[i], boxes[i]) for i in range(n)]
+    return best, anchors, boxes
 
 
-def _suppress(
-    rpn: RegionProposalNetwork, tops: list[tuple[Tensor, Tensor]], shape: tuple[int, int]
-) -> Tensor:
-    scores = torch.sigmoid(torch.cat([score for score, _ in tops]))
-    boxes = box_ops.clip_boxes_to_image(torch.cat([box for _, box in tops]), shape)
-    level = torch.cat([torch.full_like(score, i) for i, (score, _) in enumerate(tops)])
-    keep = box_ops.remove_small_boxes(boxes, rpn.min_size)
-    boxes, scores, level = boxes[keep], scores[keep], level[keep]
-    keep = box_ops.batched_nms(boxes, scores, level, rpn.nms_thresh)
-    return cast(Tensor, boxes[keep[: rpn.post_nms_top_n()]])
+def detect(network: FasterRCNN, found: Features, proposals: list[Tensor]) -> list[SecondStage]:
+    """Stage two, the box head: classes and refined boxes of the proposals, an image each.
 
-
-def detect(network: FasterRCNN, found: Features, proposals: list[Tensor]) -> list[Detections]:
-    """Stage two, the box head: classes and refined boxes, suppressed per class, an image each."""
+    As torchvision's `postprocess_detections`, with every (proposal, class) pair a box of its own.
+    """
     heads = cast(RoIHeads, network.roi_heads)
     pooled = heads.box_roi_pool(found.pooled, proposals, found.shapes)
     logits, deltas = heads.box_predictor(heads.box_head(pooled))
-    boxes, scores, labels = heads.postprocess_detections(
-        logits.float(), deltas.float(), proposals, found.shapes
-    )
-    return [Detections(*one) for one in zip(boxes, scores, labels, strict=True)]
+    chances = F.softmax(logits.float(), dim=-1)
+    boxes = heads.box_coder.decode(deltas.float(), proposals)[:, 1:]  # without the background's
+    counts = [len(one) for one in proposals]
+    stages = []
+    for image_chances, image_boxes, shape in zip(
+        torch.split(chances, counts), torch.split(boxes, counts), found.shapes, strict=True
+    ):
+        scores = image_chances[:, 1:]
+        labels = torch.arange(1, scores.shape[1] + 1, device=scores.device).expand_as(scores).reshape(-1)
+        sifted = sift(
+            image_boxes.reshape(-1, 4), scores.reshape(-1), labels, shape=shape, above=heads.score_thresh,
+            min_size=LEAST_SIDE, iou=heads.nms_thresh, most=heads.detections_per_img,
+        )  # fmt: skip
+        stages.append(SecondStage(image_chances, labels, sifted))
+    return stages
 
 
 def mask_probabilities(

@@ -6,9 +6,10 @@ it for good, so the network handed in is not to be used elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,13 +20,17 @@ from torchvision.models.detection.transform import resize_boxes
 
 from engine.device import PLAIN, NumberFormat
 from engine.errors import ModelError
+from engine.explanation import Explanation
 from engine.models.card import ModelCard
 from engine.predict import network as stages
+from engine.predict.explaining import explanation_of
 from engine.predict.prepare import fold_batch_norm, set_roi_scales
 from engine.predict.preprocess import resized_shape, to_batch
 from engine.predict.settings import Mode, PredictSettings
 from engine.predict.winograd import use_winograd
 from engine.prediction import Prediction
+
+T = TypeVar("T")
 
 Image = NDArray[np.uint8]
 """H x W x 3 RGB."""
@@ -120,34 +125,26 @@ class Predictor:
 
         Raises ModelError where memory ends even at half the size, or the numbers are not finite.
         """
-        for shrink in (1.0, *SMALLER_SIDES):
-            if (held := self.try_to_hold(image, shrink)) is not None:
-                return held
-        height, width = image.shape[:2]
-        raise ModelError(
-            f"Memory ran out on this {width} x {height} picture even at half its size; close other programs."
-        )
+        return self._at_some_size(image, lambda shrink: self.try_to_hold(image, shrink))
 
     def try_to_hold(self, image: Image, shrink: float = 1.0) -> Held | None:
         """As `hold`, at that part of the size alone; None when memory ran out."""
-        try:
+
+        def work() -> Held:
             with self.running():
                 return self._first_stage(image, shrink)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-        self._free()
-        return None
+
+        return self._unless_memory_ends(work)
 
     def _first_stage(self, image: Image, shrink: float) -> Held:
         batch, shapes = self._batch([image], self._network, self.device, shrink)
         found = stages.features(self._network, batch, shapes)
-        if self._format.bf16 and not _is_finite(found)[0]:
+        if self._format.bf16 and not found.is_finite[0]:
             with torch.autocast(self.device.type, enabled=False):
                 found = stages.features(self._network, batch, shapes)
-        if not _is_finite(found)[0]:
+        if not found.is_finite[0]:
             raise ModelError(_NOT_FINITE)
-        proposals = stages.propose(self._network, found)[0]
+        proposals = stages.propose(self._network, found)[0].proposals
         pooled = {name: level for name, level in found.pooled.items() if name != "pool"}
         slim = stages.Features({}, pooled, found.padded, found.shapes)
         return Held(image.shape[1], image.shape[0], slim, proposals)
@@ -155,13 +152,8 @@ class Predictor:
     def finish(self, held: Held) -> Prediction:
         """The second stage on what is held: what `predict` says of the picture."""
         with self.running():
-            (found,) = stages.detect(self._network, held.features, [held.proposals])
-            probs = None
-            if self.has_masks:
-                (probs,) = stages.mask_probabilities(
-                    self._network, held.features, [found.boxes], [found.labels]
-                )
-        return self._answer((held.height, held.width), found, probs, held.features.shapes[0])
+            _, (found,) = stages.finish(self._network, held.features, [held.proposals])
+        return self._answer((held.height, held.width), found, held.features.shapes[0])
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         """Predictions in the order of `images` (H x W x 3 uint8 RGB, of any sizes).
@@ -186,6 +178,31 @@ class Predictor:
             return self.predict_each(images[:half]) + self.predict_each(images[half:])
         return [self._last_resorts(images[0])]
 
+    def explain(self, image: Image) -> Explanation:
+        """The prediction of one picture with all that came before it. Raises ModelError."""
+
+        def explain(shrink: float) -> Explanation | None:
+            return self._unless_memory_ends(lambda: self._explain(image, shrink))
+
+        return self._at_some_size(image, explain)
+
+    def _explain(self, image: Image, shrink: float) -> Explanation:
+        whole = self._pass([image], self._network, self.device, shrink)
+        if not whole.found.is_finite[0]:
+            raise ModelError(_NOT_FINITE)
+        answer = self._answer(image.shape[:2], whole.detections[0], whole.found.shapes[0])
+        return explanation_of(self._network, whole, answer)
+
+    def _at_some_size(self, image: Image, work: Callable[[float], T | None]) -> T:
+        """What work(part of the size) comes to where memory suffices. Raises ModelError."""
+        for shrink in (1.0, *SMALLER_SIDES):
+            if (done := work(shrink)) is not None:
+                return done
+        height, width = image.shape[:2]
+        raise ModelError(
+            f"Memory ran out on this {width} x {height} picture even at half its size; close other programs."
+        )
+
     def _last_resorts(self, image: Image) -> Prediction | ModelError:
         for shrink in SMALLER_SIDES:
             if answers := self._attempt([image], self._network, self.device, shrink):
@@ -208,9 +225,13 @@ class Predictor:
         self, images: Sequence[Image], network: FasterRCNN, device: torch.device, shrink: float = 1.0
     ) -> list[Prediction | ModelError] | None:
         """Answers, or None when memory ran out."""
+        return self._unless_memory_ends(lambda: self._forward(images, network, device, shrink))
+
+    def _unless_memory_ends(self, work: Callable[[], T]) -> T | None:
+        """What the work comes to, without gradients; None when memory ran out."""
         try:
             with torch.inference_mode():
-                return self._forward(images, network, device, shrink)
+                return work()
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -225,12 +246,26 @@ class Predictor:
     def _forward(
         self, images: Sequence[Image], network: FasterRCNN, device: torch.device, shrink: float
     ) -> list[Prediction | ModelError]:
+        whole = self._pass(images, network, device, shrink)
+        found = whole.found
+        return [
+            self._answer(image.shape[:2], one, shape) if ok else ModelError(_NOT_FINITE)
+            for image, one, shape, ok in zip(
+                images, whole.detections, found.shapes, found.is_finite, strict=True
+            )
+        ]
+
+    def _pass(
+        self, images: Sequence[Image], network: FasterRCNN, device: torch.device, shrink: float
+    ) -> stages.Pass:
+        """All stages on a batch, in the number format of this machine; in float32 where that spoils it."""
         batch, shapes = self._batch(images, network, device, shrink)
         with torch.autocast(device.type, torch.bfloat16, enabled=self._format.bf16):
-            answers = self._run(images, network, batch, shapes)
-        if self._format.bf16 and any(isinstance(a, ModelError) for a in answers):
-            answers = self._run(images, network, batch, shapes)
-        return answers
+            whole = stages.run(network, batch, shapes)
+        if not self._format.bf16 or all(whole.found.is_finite):
+            return whole
+        del whole
+        return stages.run(network, batch, shapes)
 
     def _batch(
         self, images: Sequence[Image], network: FasterRCNN, device: torch.device, shrink: float
@@ -244,24 +279,7 @@ class Predictor:
         batch = to_batch(images, shapes, mean=self.card.mean, std=self.card.std, device=device)
         return batch, shapes
 
-    def _run(
-        self, images: Sequence[Image], network: FasterRCNN, batch: Tensor, shapes: list[tuple[int, int]]
-    ) -> list[Prediction | ModelError]:
-        found = stages.features(network, batch, shapes)
-        finite = _is_finite(found)
-        detections = stages.detect(network, found, stages.propose(network, found))
-        probs: list[Tensor | None] = [None] * len(images)
-        if isinstance(network, MaskRCNN):
-            boxes, labels = [d.boxes for d in detections], [d.labels for d in detections]
-            probs = list(stages.mask_probabilities(network, found, boxes, labels))
-        return [
-            self._answer(image.shape[:2], one, prob, shape) if ok else ModelError(_NOT_FINITE)
-            for image, one, prob, shape, ok in zip(images, detections, probs, shapes, finite, strict=True)
-        ]
-
-    def _answer(
-        self, size: tuple[int, ...], found: stages.Detections, probs: Tensor | None, shape: tuple[int, int]
-    ) -> Prediction:
+    def _answer(self, size: tuple[int, ...], found: stages.Detections, shape: tuple[int, int]) -> Prediction:
         height, width = size
         boxes = resize_boxes(found.boxes.float(), list(shape), [height, width])
         return Prediction(
@@ -271,14 +289,8 @@ class Predictor:
             boxes_xyxy=boxes.cpu().numpy(),
             scores=found.scores.float().cpu().numpy(),
             labels=found.labels.cpu().numpy(),
-            mask_probs=None if probs is None else probs.float().cpu().numpy(),
+            mask_probs=None if found.probs is None else found.probs.float().cpu().numpy(),
         )
-
-
-def _is_finite(found: stages.Features) -> list[bool]:
-    """Of each picture, whether its numbers are finite."""
-    finite: list[bool] = torch.isfinite(found.levels["pool"].flatten(1)).all(dim=1).tolist()
-    return finite
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -14,6 +14,8 @@ import pytest
 from engine.messages import (
     Canceled,
     Event,
+    Explain,
+    Explained,
     Failed,
     Finished,
     ImageLabelled,
@@ -63,6 +65,25 @@ def test_that_a_shown_image_is_predicted_before_the_batch_goes_on(folder: Path) 
     assert answer.generation == 7
     assert (answer.prediction.width, answer.prediction.height) == (96, 64)
     assert events.empty()
+
+
+def test_that_an_explanation_does_not_wait_for_a_batch(folder: Path) -> None:
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    choice = ModelChoice("toy", device="cpu")
+    with Session(events.put, window=True) as session:
+        batch = session.submit(LabelFolder(folder, choice))
+        while not isinstance(events.get(timeout=120), ImageLabelled):
+            pass
+        asked = session.submit(Explain(folder / "3.png", 0, choice, generation=5), Priority.PROMPT)
+        session.submit(PredictImage(folder / "3.png", 0, choice), Priority.SHOWN)
+        seen = list(endings(events, 3))
+    assert next(event.order for event in seen if isinstance(event, Finished)) == asked
+    assert isinstance(seen[-1], Finished)
+    assert seen[-1].order == batch
+    (answer,) = (event for event in seen if isinstance(event, Explained))
+    (predicted,) = (event for event in seen if isinstance(event, Predicted))
+    assert answer.generation == 5
+    assert len(answer.explanation.prediction) == len(predicted.prediction) > 0
 
 
 def test_that_a_batch_that_is_canceled_keeps_what_it_finished(folder: Path) -> None:

@@ -72,6 +72,7 @@ class Engine(QObject):
     model_ready = Signal(object)
     predicted = Signal(object)
     prompted = Signal(object)
+    explained = Signal(object)
     image_labelled = Signal(object)
     image_not_labelled = Signal(object)
     progressed = Signal(object)
