@@ -96,6 +96,7 @@ def run(make_window: Callable[[Settings], Window], paths: Sequence[Path]) -> int
         app.removeEventFilter(deaf)
         beat.stop()
         splash.deleteLater()
+        gc.unfreeze()  # else libraries count as leaked what nobody collects at the end, and say so
         signal.signal(signal.SIGINT, interrupted)
         sys.excepthook = before
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from PySide6.QtCore import QObject, Signal, Slot
 
 from engine.errors import ModelError
-from engine.models.download import DownloadCanceledError
 from engine.models.store import ListedModel, ModelState, default_store
 from engine.project import Project
 from engine.project.active import ActiveModel
@@ -170,20 +169,15 @@ class Models(QObject):
         self._stop.clear()
         self._set(Download(name))
 
-        def fetch() -> bool:
-            try:
-                default_store().download(name, progress=self._progress, canceled=self._stop.is_set)
-            except DownloadCanceledError:
-                return False
-            return True
+        def fetch() -> None:
+            default_store().download(name, progress=self._progress, canceled=self._stop.is_set)
 
-        def fetched(is_here: bool) -> None:
+        def fetched(_none: None) -> None:
             self._set(None)
             self.read()
-            if is_here:
-                self.use(name)
+            self.use(name)
 
-        def failed(sentence: str) -> None:
+        def failed(sentence: str) -> None:  # also that a person has stopped it
             self._set(None)
             self.failed.emit(sentence)
 

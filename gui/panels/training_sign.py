@@ -20,6 +20,7 @@ class TrainingSign(QToolButton):
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.setAutoRaise(True)
         self.setToolTip(self.tr("Show the training"))
+        self.setAccessibleName(self.toolTip())
         self.clicked.connect(self._lead)
         tuning.changed.connect(self.refresh)
         dock.visibilityChanged.connect(self.refresh)

@@ -54,6 +54,7 @@ def nothing_left_behind(application: QApplication, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "excepthook", fail)
     before = qInstallMessageHandler(tell)
     yield
+    gc.unfreeze()  # what opening a project kept from the collector
     _settle()
     left = [widget for widget in application.topLevelWidgets() if not widget.isHidden()]
     names = [f"{type(widget).__name__} {widget.objectName()!r}" for widget in left]

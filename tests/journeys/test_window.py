@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
-from PySide6.QtGui import QDropEvent
+from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt, QTimer, QUrl
+from PySide6.QtGui import QDesktopServices, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtWidgets import QApplication, QLabel, QMessageBox, QPushButton
 
-import main
+from engine import applog
 from engine.document.records import Instance, Provenance, ReviewState
 from gui.actions import Actions
 from gui.commands.registry import COMMANDS
@@ -22,131 +21,20 @@ from gui.dialogs.palette import Palette
 from gui.dialogs.shortcuts import ShortcutPage
 from gui.main_window import MainWindow
 from gui.saving import Kept
-from gui.splash import Splash
 from tests.gui import conftest
 from tests.gui.making import folder_of, picture, stored
+from tests.journeys import person as person_module
+from tests.journeys.person import SAMPLES, Person, quiet
 
 application, wait = conftest.application, conftest.wait
 own_folders, nothing_left_behind = conftest.own_folders, conftest.nothing_left_behind
 
-Wait = Callable[..., None]
-Steps = Callable[["Person"], None]
-SAMPLES = Path(main.__file__).parent / "resources" / "samples"
-
-
-@dataclass
-class Person:
-    """Somebody at the window."""
-
-    window: MainWindow
-    wait: Wait
-    said: list[str] = field(default_factory=list)
-
-    @property
-    def shown(self) -> str:
-        shown = self.window.editor.shown
-        return shown.item.path if shown else ""
-
-    @property
-    def instances(self) -> tuple[Instance, ...]:
-        document = self.window.editor.document
-        return document.instances if document else ()
-
-    def do(self, command: str) -> None:
-        """Choose a command, as its menu entry would."""
-        action = self.window.actions_[command]
-        self.window.actions_.refresh()
-        assert action.isEnabled(), f"{command} cannot be run now"
-        action.trigger()
-
-    def see(self, name: str) -> None:
-        """Wait until an image is shown."""
-        self.wait(lambda: self.shown == name)
-
-    def press(self, key: Qt.Key, modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
-        """A key on whatever has the focus."""
-        QTest.keyClick(QApplication.focusWidget() or self.window, key, modifiers)
-
-    def at(self, x: float, y: float) -> QPoint:
-        """Where a point of the image is on the canvas."""
-        seen = self.window.editor.camera.to_view(x, y)
-        return QPoint(round(seen[0]), round(seen[1]))
-
-    def click(self, x: float, y: float) -> None:
-        """On the image."""
-        QTest.mouseClick(self.window.canvas, Qt.MouseButton.LeftButton, pos=self.at(x, y))
-
-    def drag(self, *points: tuple[float, float]) -> None:
-        """Along these points of the image."""
-        canvas = self.window.canvas
-        QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=self.at(*points[0]))
-        for point in points[1:]:
-            QTest.mouseMove(canvas, self.at(*point))
-            QApplication.processEvents()
-        QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=self.at(*points[-1]))
-
-    def saved(self) -> None:
-        """Wait until all is on the disk."""
-        self.wait(lambda: self.window.desk.saving.state.kept is Kept.SAVED)
-
-
-@pytest.fixture
-def at_the_window(application: QApplication, wait: Wait) -> Callable[..., int]:
-    """Run `main()` with these arguments; `steps` are what the person does, then the window is closed."""
-
-    def run(arguments: list[str], steps: Steps) -> int:
-        faults: list[BaseException] = []
-
-        is_over = False
-
-        def begin() -> None:
-            windows = [one for one in application.topLevelWidgets() if isinstance(one, MainWindow)]
-            if not windows or not windows[0].isVisible():
-                if not is_over:
-                    QTimer.singleShot(20, application, begin)
-                return
-            (window,) = windows
-            try:
-                splashes = [one for one in application.topLevelWidgets() if isinstance(one, Splash)]
-                wait(lambda: all(one.isHidden() for one in splashes), 120)
-                steps(Person(window, wait))
-            except BaseException as error:  # noqa: BLE001 - raised again below, outside Qt's loop
-                faults.append(error)
-            finally:
-                for popup in application.topLevelWidgets():
-                    if isinstance(popup, (Palette, ShortcutPage)):
-                        popup.close()
-                window.close()
-                application.quit()
-
-        QTimer.singleShot(0, application, begin)
-        code = main.main(arguments)
-        is_over = True
-        if faults:
-            raise faults[0]
-        return code
-
-    return run
-
-
-@pytest.fixture
-def samples(tmp_path: Path) -> Path:
-    """Three of the bundled pictures."""
-    folder = tmp_path / "trays"
-    folder.mkdir()
-    for path in sorted(SAMPLES.glob("*.jpg"))[:3]:
-        shutil.copyfile(path, folder / path.name)
-    return folder
+at_the_window, samples = person_module.at_the_window, person_module.samples
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return folder_of(tmp_path / "pictures")
-
-
-def quiet(person: Person) -> None:
-    """No model in this test."""
-    person.window.proposals.set_predicts_by_itself(False)
 
 
 def test_that_a_day_of_work_is_there_the_next_day(at_the_window: Callable[..., int], samples: Path) -> None:
@@ -415,6 +303,50 @@ def test_that_the_sample_pictures_are_copied_and_opened(
         assert len(person.window.desk.media) == len(list(SAMPLES.glob("*.jpg")))
 
     assert at_the_window([], steps) == 0
+
+
+def test_that_a_recent_folder_is_a_click_away_and_one_that_is_gone_says_so(
+    at_the_window: Callable[..., int], folder: Path, tmp_path: Path
+) -> None:
+    def steps(person: Person) -> None:
+        quiet(person)
+        window = person.window
+        window.settings.note_folder(tmp_path / "gone")
+        window.settings.note_folder(folder)
+        entries = [
+            one
+            for one in window.welcome.findChildren(QPushButton)
+            if one.isFlat() and window.welcome._recent.indexOf(one) >= 0
+        ]
+        assert [one.accessibleName() for one in entries] == [f"Open {folder}", f"Open {tmp_path / 'gone'}"]
+        entries[1].click()
+        person.wait(lambda: any("gone" in one.text() for one in window.notices.findChildren(QLabel)))
+        assert window.stack.currentWidget() is window.welcome
+        entries[0].click()
+        person.see("a.png")
+
+    assert at_the_window([], steps) == 0
+
+
+def test_that_the_log_is_one_click_away(
+    at_the_window: Callable[..., int], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[QUrl] = []
+
+    def show(url: QUrl) -> bool:
+        opened.append(url)
+        return True
+
+    monkeypatch.setattr(QDesktopServices, "openUrl", show)
+
+    def steps(person: Person) -> None:
+        quiet(person)
+        applog.log_file().parent.mkdir(parents=True, exist_ok=True)
+        applog.log_file().write_text("a line", encoding="utf-8")
+        person.do("help.log")
+
+    assert at_the_window([str(folder)], steps) == 0
+    assert [Path(url.toLocalFile()) for url in opened] == [applog.log_file()]
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import main
 from engine.models.store import default_store
 
 from .conftest import TINY
+from .published import Published
 from .server import FileServer
-from .test_store import Published
 
 ROOT = Path(main.__file__).parent
 

@@ -15,9 +15,8 @@ import torch
 from torchvision.models.detection import FasterRCNN
 
 from engine.errors import ModelError
-from engine.models import store as store_module
 from engine.models.card import card_to_json
-from engine.models.coco import CATALOGUE, CatalogueEntry, EntrySource
+from engine.models.coco import CATALOGUE, EntrySource
 from engine.models.download import Patience
 from engine.models.families import build
 from engine.models.spec import NetworkSpec
@@ -25,6 +24,7 @@ from engine.models.store import ModelState, ModelStore, default_store
 from engine.models.version import ModelCard, ModelVersion, load_network, save_version
 
 from .conftest import TINY
+from .published import Published
 from .server import FileServer
 from .test_version import same_weights
 
@@ -233,28 +233,6 @@ def test_that_bundled_and_unknown_models_are_not_removed(
 
 
 # --- downloading
-
-
-class Published:
-    """The tiny network as if torchvision had published it, on the local server."""
-
-    def __init__(
-        self, folder: Path, server: FileServer, patch: pytest.MonkeyPatch, spec: NetworkSpec
-    ) -> None:
-        torch.manual_seed(2)
-        self.network = build(spec)
-        folder.mkdir()
-        torch.save(self.network.state_dict(), folder / "saved.pth")
-        self.content = (folder / "saved.pth").read_bytes()
-        self.sha256 = hashlib.sha256(self.content).hexdigest()
-        self.file = (folder / "saved.pth").rename(folder / f"net_coco-{self.sha256[:8]}.pth")
-        classes = tuple(f"c{i}" for i in range(spec.num_classes))
-        self.source = EntrySource(f"{server.url}/m/{self.file.name}", classes, {"mask_ap": 0.3})
-        server.does.content = self.content
-        entry = CatalogueEntry(spec.architecture, "Test_Weights", 1, norm_eps=0.0)
-        patch.setattr(store_module, "CATALOGUE", {entry.name: entry})
-        patch.setattr(EntrySource, "of", lambda _entry: self.source)
-        patch.delenv("MASKWRIGHT_MIRROR", raising=False)
 
 
 @pytest.fixture

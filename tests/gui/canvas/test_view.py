@@ -266,6 +266,24 @@ def test_that_the_minimap_is_there_when_not_all_is_seen_and_leads_to_where_it_is
     assert canvas.pixels().std() > 0
 
 
+def test_that_pixels_seen_large_are_parted_by_a_grid_until_it_is_turned_off(open_canvas: Open) -> None:
+    canvas = open_canvas(pixels=GREY)
+    canvas.editor.set_camera(Camera(16.0, -800, -800))
+    on_lines, between = [(x, 8) for x in range(0, 160, 16)], [(x + 8, 8) for x in range(0, 160, 16)]
+
+    def shades(places: list[tuple[int, int]]) -> set[int]:
+        pixels = canvas.pixels()
+        return {int(pixels[y, x, 0]) for x, y in places}
+
+    assert shades(between) == {100}
+    assert 100 not in shades(on_lines)
+    see(canvas, pixel_grid=False)
+    assert shades(on_lines) == {100}
+    see(canvas, pixel_grid=True)
+    canvas.editor.set_camera(Camera(4.0, -400, -400))
+    assert shades([(x, 8) for x in range(100)]) == {100}
+
+
 def test_that_the_canvas_has_a_name_for_those_who_do_not_see_it(open_canvas: Open) -> None:
     view = open_canvas(pixels=GREY).view
     assert view.accessibleName()
