@@ -25,7 +25,7 @@ from engine.train.order import TrainOrder
 from engine.train.verdict import Verdict
 from engine.train.wishes import Wishes
 from engine.tuning.starting import ordered, take
-from engine.tuning.stopped import UNFINISHED, forget
+from engine.tuning.stopped import UNFINISHED, tidy
 
 SECONDS_TO_PREPARE = 3600.0
 """For the first process to look at newly reviewed images, while the others wait."""
@@ -62,14 +62,15 @@ def fine_tune(request: FineTune) -> int:
         return 0
     shared.unlink(missing_ok=True)
     order = _prepared(request, store)
+    assert order.name is not None
     try:
         shared.write_text(order.to_json(), encoding="utf-8")
         ending, verdict = _carried_out(order)
     finally:
         shared.unlink(missing_ok=True)
-    if not isinstance(ending, Trained) or verdict is None or order.name is None:
+        tidy(store.root, order.name)
+    if not isinstance(ending, Trained) or verdict is None:
         return training.EXIT_CANCELED
-    forget(store.root, order.name)
     take(verdict, order.name, request.folder, Project.open)
     for line in in_words(verdict):
         click.echo(line)

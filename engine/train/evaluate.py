@@ -12,7 +12,7 @@ from torchvision.models.detection import FasterRCNN
 
 from engine.device import NumberFormat
 from engine.document.records import Instance, Provenance
-from engine.errors import DataError
+from engine.errors import DataError, MediaError
 from engine.formats.labelled import LabelledImage, LabelledSet
 from engine.media.image import read_rgb
 from engine.models.card import ModelCard
@@ -61,6 +61,19 @@ def found_on(predictor: Predictor, image: LabelledImage, ids: dict[str, int]) ->
     """Run a model on one image; see `evaluate` and `detections`."""
     (prediction,) = predictor.predict([read_rgb(image.path, image.frame)])
     return detections(prediction, image, ids)
+
+
+def readable(truth: LabelledSet) -> LabelledSet:
+    """The images that are still what was labelled; a picture may go while hours are spent on a training."""
+
+    def is_there(image: LabelledImage) -> bool:
+        try:
+            height, width = read_rgb(image.path, image.frame).shape[:2]
+        except MediaError:
+            return False
+        return (width, height) == (image.width, image.height)
+
+    return truth.with_images(tuple(filter(is_there, truth.images)))
 
 
 def assess(truth: LabelledSet, found: Sequence[Sequence[Instance]]) -> Evaluation:

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import DataError, ModelError
+from engine.errors import DataError, MediaError, ModelError
 from engine.formats.labelled import LabelledSet
 from engine.models.card import ModelVersion, write_card
 from engine.models.store import ModelStore
 from engine.models.version import load_network
-from engine.train.evaluate import Evaluation, assess, evaluate_network
+from engine.train.evaluate import Evaluation, assess, evaluate_network, readable
 from engine.train.events import Judged, Noted, Trained, TrainEvent
 from engine.train.gate import Contender, judge, unmeasured
 from engine.train.report import Measurement, write_comparison
@@ -55,7 +55,24 @@ class Gate:
         return dataclasses.replace(trained, best=version, last=version, metrics=metrics)
 
     def _verdict(self, version: ModelVersion) -> Verdict:
-        name, truth = version.card.name, self.truth
+        """By the images that can be read: one that went meanwhile costs its own figures and no others."""
+        truth = self.truth
+        while True:
+            try:
+                verdict = self._compared(version, truth)
+            except (MediaError, DataError) as e:
+                there = readable(truth)
+                if len(there.images) == len(truth.images):
+                    raise
+                self.send(
+                    Noted(f"{e} It is measured on the {len(there.images)} held-out images that are left.")
+                )
+                truth = there
+            else:
+                return dataclasses.replace(verdict, unread=len(self.truth.images) - len(truth.images))
+
+    def _compared(self, version: ModelVersion, truth: LabelledSet) -> Verdict:
+        name = version.card.name
         if not truth.instance_count:
             return unmeasured(self.against, name, self.accept, images=len(truth.images))
         done, total = 0, 2 * len(truth.images)
@@ -67,11 +84,11 @@ class Gate:
 
         self.send(Noted(f"measuring {name} and {self.against} on {len(truth.images)} held-out images"))
         old_version = self._old()
-        new = self._evaluated(version, count)
-        old = self._evaluated(old_version, count)
+        new = self._evaluated(version, truth, count)
+        old = self._evaluated(old_version, truth, count)
         report = ""
         if old_version is not None:
-            report = self._reported(Measurement(old_version, old), Measurement(version, new))
+            report = self._reported(truth, Measurement(old_version, old), Measurement(version, new))
         return judge(
             truth,
             old=Contender(self.against, old.scores, old.matches, old.found),
@@ -90,19 +107,21 @@ class Gate:
             self.send(Noted(f"{e} It counts as a model that finds nothing."))
             return None
 
-    def _evaluated(self, version: ModelVersion | None, count: Callable[[], None]) -> Evaluation:
+    def _evaluated(
+        self, version: ModelVersion | None, truth: LabelledSet, count: Callable[[], None]
+    ) -> Evaluation:
         """A model's answers, scored; one that knows no class of the truth finds nothing."""
-        if version is None or not set(version.card.classes) & set(self.truth.class_names):
-            return assess(self.truth, [()] * len(self.truth.images))
+        if version is None or not set(version.card.classes) & set(truth.class_names):
+            return assess(truth, [()] * len(truth.images))
         network = load_network(version)
-        return evaluate_network(network, version.card, self.truth, self.device, on_image=count)
+        return evaluate_network(network, version.card, truth, self.device, on_image=count)
 
-    def _reported(self, before: Measurement, after: Measurement) -> str:
+    def _reported(self, truth: LabelledSet, before: Measurement, after: Measurement) -> str:
         """The folder with the comparison; a report that cannot be written costs nothing but itself."""
         if self.report is None:
             return ""
         try:
-            write_comparison(self.report, self.truth, before=before, after=after)
+            write_comparison(self.report, truth, before=before, after=after)
         except DataError as e:
             self.send(Noted(str(e)))
             return ""

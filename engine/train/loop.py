@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torchvision.models.detection import FasterRCNN
 
 from engine.device import use_threads
-from engine.errors import DataError, MediaError, TrainingError
+from engine.errors import DataError, MediaError, ModelError, TrainingError
 from engine.formats.labelled import LabelledSet
 from engine.models.card import check_name
 from engine.models.store import ModelStore
@@ -115,14 +115,18 @@ def train(
         run.stop()
         raise
     except (MediaError, DataError):  # a picture is gone or another one: put back, it goes on from here
-        run.leave_restart()
+        yield from run.leave_restart()
         raise
     if not team.is_first:
         return
     if run.ended_early():
         yield EndedEarly(run.at.step, run.at.best_step, run.at.fruitless)
-    last = run.versions.save_last(run.saveable(), run.at) if plan.keep_last else None
-    best = run.versions.save_best(run.at, run.averaged_network)
+    try:
+        last = run.versions.save_last(run.saveable(), run.at) if plan.keep_last else None
+        best = run.versions.save_best(run.at, run.averaged_network)
+    except ModelError:  # no room for it: where there is some again, only the saving is left to do
+        yield from run.leave_restart()
+        raise
     run.restart_file.unlink(missing_ok=True)
     yield Trained(best, last or best, run.at.step, run.at.seconds)
 
@@ -398,11 +402,12 @@ class Run:
             self._write_restart()
         self.team.share(_STOP, self.at.seconds)
 
-    def leave_restart(self) -> None:
+    def leave_restart(self) -> Iterator[Saved]:
         """As `stop`, where the run ends for another reason that matters more than a file."""
         if self.team.is_first and self.first_step is not None:
             with suppress(TrainingError):
                 self._write_restart()
+                yield Saved(self.at.step)
 
     def _write_restart(self) -> None:
         weights = {name: p.detach() for name, p in self.parameters.items()} | self.statistics

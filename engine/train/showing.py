@@ -22,7 +22,7 @@ from engine.media.image import read_rgb
 from engine.models.card import ModelCard
 from engine.overlay import draw
 from engine.train.confusion import THRESHOLD
-from engine.train.evaluate import Evaluation, evaluate_network
+from engine.train.evaluate import Evaluation, evaluate_network, readable
 from engine.train.events import Picture, Pictured
 
 PICTURES = 4
@@ -59,8 +59,9 @@ class Showing:
     def look(
         self, network: FasterRCNN, card: ModelCard, device: str, *, step: int, progress: float
     ) -> Pictured:
-        """Run a network on the images; it is not to be used afterwards. Raises what evaluating raises."""
+        """Run a network on the images that are still there; it is not to be used afterwards."""
         begun = time.perf_counter()
+        self._truth = readable(self._truth)
         seen = evaluate_network(network, card, self._truth, device)
         ap = seen.scores.metrics.get(f"{seen.scores.main}_ap", 0.0)
         pictures = tuple(self._picture(n, seen) for n in range(len(self._truth.images)))

@@ -72,6 +72,7 @@ class Verdict:
     old, new: None, with no figures, where no held-out image could be measured on. difference: new minus
     old AP, the mean over resampled images; low, high: its 80 % interval. differing: the images on
     which the two differ most, first. report: the folder of the report, empty where there is none.
+    unread: held-out images that could not be read any more, and are not among `images`.
     """
 
     decision: Decision
@@ -87,6 +88,7 @@ class Verdict:
     high: float = 0.0
     differing: tuple[Differing, ...] = ()
     report: str = ""
+    unread: int = 0
 
     @property
     def is_active(self) -> bool:
@@ -100,6 +102,8 @@ class Verdict:
             kept = "it is active because that was asked for" if self.is_active else "it is kept, not active"
             return f"No held-out image could be measured on, so nobody knows whether it is better: {kept}."
         what = f"AP {self.old.ap:.3f} before, {self.new.ap:.3f} after, on {_images(self.images)}"
+        if self.unread:
+            what += f" ({self.unread} more could not be read)"
         match self.decision, self.accept:
             case Decision.ACTIVATED, Accept.ALWAYS:
                 why = "it is active because that was asked for"

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from engine.device import number_format
-from engine.errors import DataError
+from engine.errors import DataError, MaskwrightError, TrainingError
 from engine.formats.labelled import LabelledSet
 from engine.models.card import Json
 from engine.models.coco import CATALOGUE
@@ -255,6 +255,10 @@ class _Work:
             return gate.passed(trained)
         except StopAsked:
             return trained
+        except MaskwrightError as e:
+            raise TrainingError(
+                f"{plan.name} is trained and kept, but could not be measured, so it is not active: {e}"
+            ) from e
 
     def _hold(self) -> None:
         """Wait out a pause."""

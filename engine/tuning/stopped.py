@@ -72,6 +72,12 @@ def forget(root: Path, name: str) -> None:
             (root / UNFINISHED / f"{name}{suffix}").unlink(missing_ok=True)
 
 
+def tidy(root: Path, name: str) -> None:
+    """Forget a run that ended, unless it left a restart file to go on from."""
+    if not (root / UNFINISHED / f"{name}{_RESTART}").is_file():
+        forget(root, name)
+
+
 def _runs(root: Path) -> Iterator[StoppedRun]:
     for file in (root / UNFINISHED).glob(f"*{_NOTE}"):
         if not file.with_suffix(_RESTART).is_file():

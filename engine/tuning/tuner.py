@@ -31,7 +31,7 @@ from engine.train.process import GRACE_SECONDS, TrainingProcess
 from engine.train.verdict import Verdict
 from engine.tuning import pace
 from engine.tuning.starting import OpenProject, ordered, summary_of, take
-from engine.tuning.stopped import forget, note
+from engine.tuning.stopped import forget, note, tidy
 
 SECONDS_TO_CANCEL = 1.5
 """For a step to end and its restart file to be written; then the process is killed."""
@@ -202,10 +202,11 @@ class Tuner:
                         note(store.root, order, step)
                     if step != run.step:
                         self._tell(run, events.Saved(step))
-                elif not run.request.resume:
-                    forget(store.root, order.name)
+                else:
+                    tidy(store.root, order.name)
                 return Canceled(run.order)
             case events.Failed(message):
+                tidy(store.root, order.name)
                 return Failed(run.order, message)
 
     def _activated(self, run: _Run, name: str) -> Ending:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from torchvision.models.detection import FasterRCNN
 from engine.models.families import build
 from engine.models.spec import NetworkSpec
 from engine.predict.preprocess import to_batch
+from engine.train import gradients
 from engine.train.dataset import sample_of
+from engine.train.gradients import add_gradients
 from engine.train.losses import LEFT_OUT, Truth, _is_ignored, detection_losses, prepare_for_training
 from engine.train.recipe import Recipe
 from engine.train.sample import Crop, Sample
@@ -123,3 +126,34 @@ def test_that_a_box_is_left_out_by_the_share_of_its_ignored_pixels() -> None:
     )
     boxes = torch.tensor([[40.0, 0.0, 59.0, 20.0], [42.0, 0.0, 61.0, 20.0], [-5.0, 5.0, 10.0, 20.0]])
     assert _is_ignored(boxes, Truth.of(picture, CPU), Recipe()).tolist() == [True, False, True]
+
+
+def test_that_pictures_one_by_one_add_up_to_the_losses_of_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = torch.ones(1, requires_grad=True)
+
+    def losses(_network: object, batch: torch.Tensor, *_: object, **__: object) -> dict[str, torch.Tensor]:
+        return {"classes": weight.sum() * batch.mean(), "box": weight.sum() * 2}
+
+    monkeypatch.setattr(gradients, "detection_losses", losses)
+    samples = [
+        Sample(
+            np.full((32, 32, 3), 40 * n, np.uint8), np.zeros((0, 4), np.float32), np.zeros(0, np.int64), ()
+        )
+        for n in range(5)
+    ]
+    found = list[tuple[float, float, float]]()
+    network = cast(FasterRCNN, None)  # what would run it is played
+    for at_once in (0, 2, 1):
+        weight.grad = torch.zeros(1)
+        named = add_gradients(
+            network,
+            samples,
+            Recipe(),
+            mean=(0.0, 0.0, 0.0),
+            std=(1.0, 1.0, 1.0),
+            device=torch.device("cpu"),
+            at_once=at_once,
+        )
+        found.append((named["classes"].item(), named["box"].item(), float(weight.grad.item())))
+    assert found[1] == pytest.approx(found[0], rel=1e-6)
+    assert found[2] == pytest.approx(found[0], rel=1e-6)

@@ -1,311 +1,449 @@
-"""What can go wrong in the training itself: it is told in a sentence, no version comes of it, and a restart
-goes on to the same bytes as an unbroken run.
+"""What can go wrong while a fine-tuning learns: the old model stays active, a sentence says what to do, and a
+restart goes on to the bits of an unbroken run.
+
+Tuner, project and training are the real ones. But for the process that is killed, the training runs on the
+tuner's thread, where it can be hurt; test_tuner.py has processes, however they end.
 """
 
 from __future__ import annotations
 
+import math
+import os
+import queue
 import shutil
-from collections.abc import Callable
-from dataclasses import replace
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import pytest
 import torch
-from torchvision.models.detection import FasterRCNN
+from torch import Tensor
 
-from engine.errors import MaskwrightError, MediaError, TrainingError
-from engine.formats.labelled import LabelledSet
+from engine.errors import ModelError
+from engine.messages import (
+    Accept,
+    Canceled,
+    Decision,
+    Event,
+    Failed,
+    FineTune,
+    Finished,
+    Judged,
+    Noted,
+    Saved,
+    Stepped,
+    TuningNews,
+)
 from engine.models.store import ModelStore
+from engine.models.version import load_network
 from engine.project import Project
-from engine.train import gradients, loop, work
-from engine.train import losses as losses_module
-from engine.train.events import Judged, Noted, Saved, Stepped, Stopped, Trained, TrainEvent
-from engine.train.gradients import add_gradients
+from engine.train import gradients, loop, process
+from engine.train.events import Trained, TrainEvent
+from engine.train.gate import unmeasured
+from engine.train.gating import Gate
+from engine.train.losses import detection_losses
 from engine.train.order import TrainOrder
-from engine.train.recipe import Recipe
-from engine.train.sample import Sample
-from engine.train.snapshot import read_snapshot, write_snapshot
-from engine.train.sources import load_for_tuning
+from engine.train.process import TrainingProcess
+from engine.train.program import _failed
+from engine.train.verdict import Verdict
 from engine.train.wishes import Wishes
-from engine.tuning.preparing import prepare
-from tests.engine.train.toy import toy_set
-from tests.engine.tuning.making import reviewed_project
+from engine.train.work import carry_out
+from engine.tuning import tuner
+from engine.tuning.stopped import stopped_run
+from engine.tuning.tuner import Tuner
+from tests.engine.tuning.making import reviewed_project, until_end
 
-STEPS = 4
-NAME = "discs-1"
+STEPS = 3
+FULL = OSError(28, "No space left on device")
+Heard = list[TuningNews | Event]
+AtStep = Callable[[int, Wishes], None]
+
+DEAF_AFTER_ONE = """
+import sys, time
+from engine.train import loop
+from engine.train.program import main
+loop.use_threads = lambda **_: 1
+loop.SECONDS_BETWEEN_RESTARTS = 0.0
+step = loop.Run.step
+loop.Run.step = lambda run: time.sleep(60) if run.at.step == 1 else step(run)
+sys.exit(main())
+"""
 
 
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.train.loop.use_threads", lambda **_: 1)
-    torch.set_num_threads(1)
+@dataclass(slots=True)
+class Here:
+    """Stands for the training process. at_step: called after each step, with its number and the wishes."""
+
+    order: TrainOrder
+    at_step: AtStep
+
+    def events(self) -> Iterator[TrainEvent]:
+        wishes, said = Wishes(), list[TrainEvent]()
+
+        def send(event: TrainEvent) -> None:
+            said.append(event)
+            if isinstance(event, Stepped):
+                self.at_step(event.step, wishes)
+            if isinstance(event, Noted) and "held-out images" in event.text:
+                self.at_step(STEPS + 1, wishes)
+
+        try:
+            ending = carry_out(self.order, send, wishes)
+        except Exception as error:  # noqa: BLE001 - as the program does
+            ending = _failed(error)
+        assert ending is not None
+        yield from (*said, ending)
+
+    def __enter__(self) -> Here:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def better_at_once(gate: Gate, trained: Trained) -> Trained:
+    """In the gate's place: the new version is to be active, whatever it is."""
+    gate.send(Judged(unmeasured(gate.against, trained.best.card.name, Accept.ALWAYS)))
+    return trained
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A reviewed project that works with `base`, its store, and the weights of an undisturbed training."""
+
+    folder: Path
+    store: ModelStore
+    unbroken: dict[str, Tensor]
+
+    def tune(
+        self,
+        name: str,
+        at_step: AtStep = lambda _step, _wishes: None,
+        *,
+        judged: bool = False,
+        **changes: Any,
+    ) -> Heard:
+        """All that is heard of a fine-tuning, the ending last. judged: by the real gate, which is slower."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tuner, "TrainingProcess", lambda order: Here(order, at_step))
+            if not judged:
+                patch.setattr(Gate, "passed", better_at_once)
+            return self.heard(name, **changes)
+
+    def heard(self, name: str, listen: Callable[[object], None] = lambda _: None, **changes: Any) -> Heard:
+        """The same of whatever process the tuner starts. Unless it is trained, nothing has changed."""
+        events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        recipe = {"batch": 2, "frozen_stages": 4, "rois": 16, "mask_rois": 2}
+        request = FineTune(
+            self.folder, base="base", against="base", iterations=STEPS, side=96, held_out=0.34, device="cpu",
+            accept=Accept.ALWAYS, name=name, window=False, recipe=recipe,
+        )  # fmt: skip
+        one = Tuner(events.put, Project.open)
+        one.submit(1, replace(request, **changes))
+        seen: Heard = []
+        for event in until_end(events, 60):
+            seen.append(event)
+            listen(event)
+        one.close(10)
+        if not isinstance(seen[-1], Finished):
+            assert self.active() == "base"
+        return seen
+
+    def go_back(self) -> None:
+        with Project.open(self.folder) as project:
+            project.activate_model("base")
+
+    def active(self) -> str:
+        with Project.open(self.folder, read_only=True) as project:
+            return project.active_model().name
+
+    def weights(self, name: str) -> dict[str, Tensor]:
+        state: dict[str, Tensor] = load_network(self.store.resolve(name)).state_dict()
+        return state
+
+    def has_version(self, name: str) -> bool:
+        return name in {one.name for one in self.store.list()}
+
+    def goes_on(self, name: str, like: dict[str, Tensor] | None = None) -> bool:
+        """Resume what was stopped: whether it comes, active, to the weights of the undisturbed one."""
+        assert not self.has_version(name)
+        ending = self.tune(name, resume=True)[-1]
+        assert isinstance(ending, Finished), ending
+        assert self.active() == name
+        assert list((self.store.root / "training").glob(f"{name}.*")) == []
+        self.go_back()
+        made = self.weights(name)
+        return all(torch.equal(made[key], tensor) for key, tensor in (like or self.unbroken).items())
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory, base_files: Path) -> Iterator[Bench]:
+    root = tmp_path_factory.mktemp("faults")
+    shutil.copytree(base_files, root / "models")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MASKWRIGHT_MODELS", str(root / "models"))
+        patch.setattr(loop, "use_threads", lambda **_: 1)
+        patch.setattr(loop, "SECONDS_BETWEEN_RESTARTS", 0.0)  # a restart file after each step
+        patch.setattr("engine.train.showing.Showing.is_due", lambda *_: False)
+        patch.setattr(Gate, "_reported", lambda *_: "")
+        folder = reviewed_project(root / "discs", 6)
+        made = Bench(folder, ModelStore(root / "models"), {})
+        assert isinstance(made.tune("unbroken")[-1], Finished)
+        made.go_back()
+        yield replace(made, unbroken=made.weights("unbroken"))
 
 
 @pytest.fixture
-def order(tmp_path: Path, models: ModelStore) -> TrainOrder:
-    folder = reviewed_project(tmp_path / "discs", 6)
-    with Project.open(folder) as project:
-        list(prepare(project, 0.2))
-    return TrainOrder(
-        folder, base="base", name=NAME, iterations=STEPS, device="cpu", side=96, gate=True,
-        against="base", recipe={"batch": 2, "frozen_stages": 4, "rois": 16, "mask_rois": 2},
-    )  # fmt: skip
+def few_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No restart file but where a run that ends leaves one."""
+    monkeypatch.setattr(loop.Run, "is_time_for_restart", lambda _: False)
 
 
-@pytest.fixture
-def judged_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The gate and the held-out pictures are left out: what is trained is what matters here."""
-    monkeypatch.setattr("engine.train.gating.Gate.passed", lambda _gate, trained: trained)
-    monkeypatch.setattr("engine.train.showing.Showing.is_due", lambda *_: False)
+def failure(heard: Heard) -> str:
+    """The one sentence that it ended with."""
+    ending = heard[-1]
+    assert isinstance(ending, Failed), ending
+    assert "\n" not in ending.message
+    assert "unforeseen" not in ending.message
+    return ending.message
 
 
-def carried_out(
-    order: TrainOrder, on_event: Callable[[TrainEvent, Wishes], None] = lambda _event, _wishes: None
-) -> tuple[object, list[TrainEvent]]:
-    """The ending, and what was said before."""
-    wishes, said = Wishes(), list[TrainEvent]()
-
-    def send(event: TrainEvent) -> None:
-        said.append(event)
-        on_event(event, wishes)
-
-    return work.carry_out(order, send, wishes), said
+def stop_after_one(step: int, wishes: Wishes) -> None:
+    if step == 1:
+        wishes.set()
 
 
-def weights(models: ModelStore) -> bytes:
-    return models.resolve(NAME).path.read_bytes()
+def raising(error: Exception) -> Callable[..., Any]:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
 
 
-def unbroken(order: TrainOrder, models: ModelStore) -> bytes:
-    """The bytes of a run that nothing happens to; its version is gone again."""
-    assert isinstance(carried_out(order)[0], Trained)
-    made = weights(models)
-    models.remove(NAME)
-    return made
+@contextmanager
+def moved_away(folder: Path) -> Iterator[Callable[[str], None]]:
+    """Gives what moves pictures of the folder aside; at the end of the block they are back."""
+    aside, gone = folder.with_name("aside"), list[Path]()
+    aside.mkdir()
+
+    def move(pattern: str) -> None:
+        for picture in folder.glob(pattern):
+            gone.append(picture)
+            picture.rename(aside / picture.name)
+
+    try:
+        yield move
+    finally:
+        for picture in gone:
+            (aside / picture.name).rename(picture)
+        aside.rmdir()
 
 
-def has_version(models: ModelStore) -> bool:
-    return NAME in {one.name for one in models.list()}
-
-
-class Killed(BaseException):
-    """The process is gone: nothing is cleaned up behind it."""
-
-
-def test_that_a_killed_run_goes_on_from_its_file_with_the_data_of_its_start(
-    order: TrainOrder, models: ModelStore, judged_at_once: None, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_that_a_killed_process_goes_on_with_the_data_of_its_start(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = unbroken(order, models)
-    monkeypatch.setattr(loop, "SECONDS_TO_FIRST_RESTART", 0.0)
-    monkeypatch.setattr(loop, "LEAST_BETWEEN_RESTARTS", 0.0)
-    monkeypatch.setattr(loop, "SHARE_OF_WRITING", 1e9)
+    monkeypatch.setattr(process, "command", lambda: [sys.executable, "-P", "-c", DEAF_AFTER_ONE])
+    own = replace(bench, folder=Path(shutil.copytree(bench.folder, tmp_path / "discs")))
+    pids = list[int]()
 
-    def kill(event: TrainEvent, _wishes: Wishes) -> None:
-        if isinstance(event, Stepped) and event.step == 3:
-            monkeypatch.setattr(loop.Run, "stop", lambda _run: None)
-            raise Killed
+    def started(order: TrainOrder) -> TrainingProcess:
+        made = TrainingProcess(order)
+        pids.append(made.pid)
+        return made
 
-    with pytest.raises(Killed):
-        carried_out(order, kill)
-    assert not has_version(models)
-    with Project.open(order.data) as project:  # the person goes on working meanwhile
-        first = project.media()[0]
+    def kill(event: object) -> None:
+        if event == Saved(1):
+            os.kill(pids[0], signal.SIGKILL)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tuner, "TrainingProcess", started)
+        assert "restart file goes on after step 1" in failure(own.heard("killed", kill))
+    with Project.open(own.folder) as project:  # the person goes on working meanwhile
         project.delete_classes([project.classes()[0].id])
-        assert project.load(first.id).instances == ()
-    ending, said = carried_out(replace(order, resume=True))
-    assert isinstance(ending, Trained)
-    assert [event.step for event in said if isinstance(event, Stepped)] == [3, 4]
-    assert weights(models) == whole
+    assert own.goes_on("killed")
 
 
-def test_that_a_full_disk_costs_the_file_and_not_the_training(
-    order: TrainOrder, models: ModelStore, judged_at_once: None, monkeypatch: pytest.MonkeyPatch
+def test_that_a_closed_window_goes_on(bench: Bench, few_restarts: None) -> None:
+    assert bench.tune("closed", stop_after_one)[-1] == Canceled(1)
+    stopped = stopped_run(bench.store.root, bench.folder)
+    assert stopped is not None
+    assert (stopped.name, stopped.step) == ("closed", 1)
+    assert bench.goes_on("closed")
+
+
+def test_that_a_disk_that_is_full_at_a_stop_is_told_and_leaves_nothing(
+    bench: Bench, few_restarts: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = unbroken(order, models)
-
-    def full(*_: object) -> None:
-        raise RuntimeError("[enforce fail] No space left on device")
-
-    monkeypatch.setattr(loop, "SECONDS_TO_FIRST_RESTART", 0.0)
-    monkeypatch.setattr(loop, "LEAST_BETWEEN_RESTARTS", 0.0)
-    monkeypatch.setattr("engine.train.restart.torch.save", full)
-    ending, said = carried_out(order)
-    assert isinstance(ending, Trained)
-    assert weights(models) == whole
-    assert any(isinstance(event, Noted) and "make room" in event.text for event in said)
+    monkeypatch.setattr("engine.train.restart.os.fsync", raising(FULL))
+    told = failure(bench.tune("full-stop", stop_after_one))
+    assert "No space left on device" in told
+    assert "make room" in told
+    assert list((bench.store.root / "training").glob("full-stop*")) == []
 
 
-def test_that_a_disk_that_is_full_at_the_end_leaves_no_version_and_what_was_done(
-    order: TrainOrder, models: ModelStore, judged_at_once: None, monkeypatch: pytest.MonkeyPatch
+def test_that_a_version_the_disk_has_no_room_for_is_saved_when_it_has(
+    bench: Bench, few_restarts: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = unbroken(order, models)
-    monkeypatch.setattr(loop, "SECONDS_TO_FIRST_RESTART", 0.0)
-    monkeypatch.setattr(loop, "LEAST_BETWEEN_RESTARTS", 0.0)
-    monkeypatch.setattr(loop, "SHARE_OF_WRITING", 1e9)
-    with monkeypatch.context() as patched:
-
-        def full(*_: object, **__: object) -> None:
-            raise OSError(28, "No space left on device")
-
-        patched.setattr("safetensors.torch.save_file", full)
-        with pytest.raises(MaskwrightError, match="No space left on device"):
-            carried_out(order)
-    assert not has_version(models)
-    assert isinstance(carried_out(replace(order, resume=True))[0], Trained)
-    assert weights(models) == whole
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.models.version.safetensors.torch.save_file", raising(FULL))
+        heard = bench.tune("unsaved")
+    assert "No space left on device" in failure(heard)
+    assert Saved(STEPS) in heard
+    assert bench.goes_on("unsaved")
 
 
-def test_that_a_removed_image_is_named_and_put_back_the_run_goes_on(
-    order: TrainOrder, models: ModelStore, judged_at_once: None, monkeypatch: pytest.MonkeyPatch
+def test_that_removed_images_are_named_and_put_back_it_goes_on(
+    bench: Bench, few_restarts: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = unbroken(order, models)
     monkeypatch.setattr("engine.train.dataset.CACHE_BYTES", 0)
-    aside = order.data.parent / "aside"
-
-    def remove(event: TrainEvent, _wishes: Wishes) -> None:
-        if isinstance(event, Stepped) and event.step == 2:
-            aside.mkdir()
-            for picture in order.data.glob("*.png"):
-                shutil.move(picture, aside / picture.name)
-
-    with pytest.raises(MediaError, match=r"toy\d\.png"):
-        carried_out(order, remove)
-    assert not has_version(models)
-    for picture in aside.glob("*.png"):
-        shutil.move(picture, order.data / picture.name)
-    ending, said = carried_out(replace(order, resume=True))
-    assert isinstance(ending, Trained)
-    assert [event.step for event in said if isinstance(event, Stepped)] == [3, 4]
-    assert weights(models) == whole
+    with moved_away(bench.folder) as move:
+        heard = bench.tune("removed", lambda step, _: move("*.png") if step == 1 else None)
+    told = failure(heard)
+    assert str(bench.folder) in told
+    assert "no such file" in told
+    assert Saved(1) in heard
+    assert bench.goes_on("removed")
 
 
-def stop_at(step: int) -> Callable[[TrainEvent, Wishes], None]:
-    def stop(event: TrainEvent, wishes: Wishes) -> None:
-        if isinstance(event, Stepped) and event.step == step:
-            wishes.set()
+def held_out(folder: Path) -> list[str]:
+    with Project.open(folder, read_only=True) as project:
+        sides = project.held_out()
+        return [item.path for item in project.media() if sides[item.id]]
 
-    return stop
+
+def verdict_of(heard: Heard) -> Verdict:
+    (judged,) = (one for one in heard if isinstance(one, Judged))
+    return judged.verdict
+
+
+def test_that_a_held_out_image_that_goes_costs_its_own_figures_and_no_others(bench: Bench) -> None:
+    first, *rest = held_out(bench.folder)
+    with moved_away(bench.folder) as move:
+        heard = bench.tune(
+            "fewer", lambda step, _: move(first) if step == STEPS else None, judged=True, accept=Accept.NEVER
+        )
+    verdict = verdict_of(heard)
+    assert (verdict.images, verdict.unread, verdict.decision) == (len(rest), 1, Decision.KEPT)
+    assert "1 more could not be read" in verdict.reason
+    assert any(isinstance(one, Noted) and first in one.text for one in heard)
+    card = bench.store.resolve("fewer").card
+    assert Verdict.from_json(card.training["gate"]) == verdict
+    assert list((bench.store.root / "training").glob("fewer.*")) == []
+
+
+def test_that_a_version_of_which_nothing_is_left_to_measure_on_is_not_active(bench: Bench) -> None:
+    with moved_away(bench.folder) as move:
+
+        def at_end(step: int, _: Wishes) -> None:
+            for name in held_out(bench.folder) if step == STEPS else ():
+                move(name)
+
+        heard = bench.tune("none-left", at_end, judged=True, accept=Accept.BETTER)
+    assert isinstance(heard[-1], Finished)
+    assert "nobody knows whether it is better" in verdict_of(heard).reason
+    assert bench.active() == "base"
+
+
+def test_that_a_version_that_cannot_be_measured_is_told_and_leaves_nothing_half_done(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.train.gating.write_card", raising(ModelError(f"The card: {FULL.strerror}.")))
+    told = failure(bench.tune("unjudged", judged=True))
+    assert "trained and kept" in told
+    assert "No space left on device" in told
+    assert list((bench.store.root / "training").glob("unjudged.*")) == []
+
+
+def test_that_a_stop_while_it_is_measured_leaves_a_version_without_a_verdict(bench: Bench) -> None:
+    heard = bench.tune("cut", lambda step, wishes: wishes.set() if step > STEPS else None, judged=True)
+    assert heard[-1] == Canceled(1)
+    assert "gate" not in bench.store.resolve("cut").card.training
 
 
 @pytest.mark.parametrize("suffix", [".restart", ".data"])
-def test_that_a_corrupt_file_of_a_stopped_run_is_told_and_a_new_run_is_free(
-    order: TrainOrder, models: ModelStore, judged_at_once: None, suffix: str
+def test_that_a_damaged_file_of_a_stopped_run_is_told_and_a_new_run_is_free(
+    bench: Bench, suffix: str
 ) -> None:
-    assert carried_out(order, stop_at(1))[0] == Stopped(1)
-    file = models.root / "training" / f"{NAME}{suffix}"
+    name = f"damaged{len(suffix)}"
+    bench.tune(name, stop_after_one)
+    file = bench.store.root / "training" / f"{name}{suffix}"
     content = bytearray(file.read_bytes())
     middle = len(content) // 2
     content[middle : middle + 200] = bytes(byte ^ 0xFF for byte in content[middle : middle + 200])
     file.write_bytes(content)
-    with pytest.raises(TrainingError, match="damaged"):
-        carried_out(replace(order, resume=True))
-    assert not has_version(models)
-    assert isinstance(carried_out(order)[0], Trained)
+    told = failure(bench.tune(name, resume=True))
+    assert "is damaged" in told
+    assert "anew" in told or "new training" in told
+    assert not bench.has_version(name)
+    assert isinstance(bench.tune(name)[-1], Finished)
+    assert stopped_run(bench.store.root, bench.folder) is None
+    bench.go_back()
 
 
-def test_that_a_loss_that_is_never_finite_ends_in_a_sentence(
-    order: TrainOrder, models: ModelStore, judged_at_once: None, monkeypatch: pytest.MonkeyPatch
+def test_that_a_loss_that_is_never_a_number_ends_in_a_sentence(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = losses_module.detection_losses
+    steps = list[int]()
 
-    def poisoned(*given: object, **named: object) -> dict[str, torch.Tensor]:
-        losses: dict[str, torch.Tensor] = real(*given, **named)  # type: ignore[arg-type]
-        return {**losses, "box": losses["box"] * float("nan")}
+    def poisoned(*arguments: Any, **named: Any) -> dict[str, Tensor]:
+        steps.append(1)
+        losses = detection_losses(*arguments, **named)
+        return losses if len(steps) == 1 else {name: loss * math.nan for name, loss in losses.items()}
 
-    monkeypatch.setattr(gradients, "detection_losses", poisoned)
-    monkeypatch.setattr(loop, "MOST_SKIPPED", 2)
-    with pytest.raises(TrainingError, match="not been a finite number"):
-        carried_out(order)
-    assert not has_version(models)
+    with monkeypatch.context() as patch:
+        patch.setattr(gradients, "detection_losses", poisoned)
+        patch.setattr(loop, "MOST_SKIPPED", 0)
+        assert "not been a finite number" in failure(bench.tune("nan"))
+    assert bench.goes_on("nan")
 
 
-def test_that_too_small_a_memory_halves_what_is_taken_at_once_and_nothing_else(
-    order: TrainOrder, models: ModelStore, judged_at_once: None, monkeypatch: pytest.MonkeyPatch
+@contextmanager
+def small_memory(patch: pytest.MonkeyPatch, most: int) -> Iterator[list[int]]:
+    """A memory that holds `most` pictures at once; gives how many were tried."""
+    tried = list[int]()
+
+    def losses(network: Any, batch: Tensor, *rest: Any, **named: Any) -> dict[str, Tensor]:
+        tried.append(len(batch))
+        if len(batch) > most:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return detection_losses(network, batch, *rest, **named)
+
+    with patch.context() as own:
+        own.setattr(gradients, "detection_losses", losses)
+        yield tried
+
+
+def test_that_too_small_a_memory_halves_what_is_taken_at_once_and_not_the_step(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, sizes = losses_module.detection_losses, list[int]()
-
-    def small(network: object, batch: torch.Tensor, *given: object, **named: object) -> object:
-        sizes.append(len(batch))
-        if len(batch) > 1:
-            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return real(network, batch, *given, **named)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(gradients, "detection_losses", small)
-    ending, said = carried_out(order)
-    assert isinstance(ending, Trained)
-    assert sizes == [2] + [1] * (2 * STEPS)
-    assert [event.text for event in said if isinstance(event, Noted) and "memory" in event.text] == [
-        "the memory does not hold a whole step: 1 of its pictures are taken at once"
-    ]
+    with small_memory(monkeypatch, 1) as tried:
+        heard = bench.tune("small")
+    assert isinstance(heard[-1], Finished)
+    notes = [one.text for one in heard if isinstance(one, Noted) and "memory" in one.text]
+    assert notes == ["the memory does not hold a whole step: 1 of its pictures are taken at once"]
+    assert tried == [2] + [1] * (2 * STEPS)
+    bench.go_back()
+    with small_memory(monkeypatch, 1):
+        assert bench.tune("smaller", stop_after_one)[-1] == Canceled(1)
+    assert bench.goes_on("smaller", like=bench.weights("small"))  # also where there is room again
 
 
-def test_that_a_memory_that_holds_not_one_picture_is_told(
-    order: TrainOrder, models: ModelStore, judged_at_once: None, monkeypatch: pytest.MonkeyPatch
+def test_that_no_memory_at_all_is_told_and_it_goes_on_where_there_is_some(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def none(*_: object, **__: object) -> object:
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+    real = loop.Run.step
 
-    monkeypatch.setattr(gradients, "detection_losses", none)
-    with pytest.raises(RuntimeError, match="allocate memory"):  # the program makes it a sentence
-        carried_out(order)
-    assert not has_version(models)
+    def none_after_one(run: loop.Run) -> Stepped:
+        if run.at.step:
+            raise MemoryError
+        return real(run)
 
-
-def test_that_pictures_one_by_one_add_up_to_the_losses_of_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    weight = torch.ones(1, requires_grad=True)
-
-    def losses(_network: object, batch: torch.Tensor, *_: object, **__: object) -> dict[str, torch.Tensor]:
-        return {"classes": weight.sum() * batch.mean(), "box": weight.sum() * 2}
-
-    monkeypatch.setattr(gradients, "detection_losses", losses)
-    import numpy as np
-
-    samples = [
-        Sample(
-            np.full((32, 32, 3), 40 * n, np.uint8), np.zeros((0, 4), np.float32), np.zeros(0, np.int64), ()
-        )
-        for n in range(5)
-    ]
-    found = list[tuple[float, float, float]]()
-    network = cast(FasterRCNN, None)  # what would run it is played
-    for at_once in (0, 2, 1):
-        weight.grad = torch.zeros(1)
-        named = add_gradients(
-            network,
-            samples,
-            Recipe(),
-            mean=(0.0, 0.0, 0.0),
-            std=(1.0, 1.0, 1.0),
-            device=torch.device("cpu"),
-            at_once=at_once,
-        )
-        found.append((named["classes"].item(), named["box"].item(), float(weight.grad.item())))
-    assert found[1] == pytest.approx(found[0], rel=1e-6)
-    assert found[2] == pytest.approx(found[0], rel=1e-6)
-
-
-def test_that_stopping_while_it_is_judged_leaves_a_version_without_a_verdict(
-    order: TrainOrder, models: ModelStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def stop(event: TrainEvent, wishes: Wishes) -> None:
-        if isinstance(event, Noted) and "held-out images" in event.text:
-            wishes.set()
-
-    monkeypatch.setattr("engine.train.showing.Showing.is_due", lambda *_: False)
-    ending, said = carried_out(replace(order, iterations=1), stop)
-    assert isinstance(ending, Trained)
-    assert not any(isinstance(event, Judged | Saved) for event in said)
-    assert "gate" not in models.resolve(NAME).card.training
-
-
-def test_that_what_is_learned_from_is_set_down_as_it_is(order: TrainOrder, tmp_path: Path) -> None:
-    learned, measured = load_for_tuning(order.data)
-    file = tmp_path / "some" / "x.data"
-    write_snapshot(file, learned, measured)
-    again = read_snapshot(file)
-    assert again == (learned, measured)
-    assert [one.fingerprint() for one in again] == [learned.fingerprint(), measured.fingerprint()]
-    odd: LabelledSet = toy_set(tmp_path, 1)
-    write_snapshot(file, odd, odd.with_images(()))
-    assert read_snapshot(file) == (odd, odd.with_images(()))
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Run, "step", none_after_one)
+        assert "choose a smaller image side" in failure(bench.tune("none"))
+    assert bench.goes_on("none")
