@@ -361,7 +361,7 @@ def test_that_stopping_at_once_leaves_the_restart_file_of_an_earlier_run(
     events = train(a_plan(tmp_path / "data", 3), store)
     noted = next(events)
     assert isinstance(noted, Noted)
-    assert "--resume" in noted.text
+    assert "begins anew" in noted.text
     assert isinstance(next(events), Started)
     events.close()
     assert stopped.read_bytes() == before
