@@ -88,6 +88,10 @@ class Actions(QObject):
             context.frames.playing_changed.connect(self._later)
         if context.exchange is not None:
             context.exchange.changed.connect(self._later)
+        if context.review is not None:
+            context.review.progressed.connect(self._later)
+        if context.disputes is not None:
+            context.disputes.changed.connect(self._later)
 
     @Slot()
     def _later(self) -> None:

@@ -19,7 +19,7 @@ from engine.media.picture import Rgb
 from gui.camera import Camera
 from gui.canvas.labels import LabelMap
 from gui.tools.prompting import Finder
-from gui.tools.tool import TOOLS, Pointer, Tool
+from gui.tools.tool import TOOLS, Pointer, Shape, Tool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +86,7 @@ class Editor(QObject):
     sight_changed = Signal()
     classes_changed = Signal()  # the classes, or the one that new instances get
     brush_changed = Signal()
+    marks_changed = Signal()  # what is drawn over the picture is another
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,6 +94,7 @@ class Editor(QObject):
         self.is_read_only = False
         self.hovered: int | None = None
         self.finder: Finder | None = None  # who answers prompts
+        self.marks: tuple[Shape, ...] = ()  # drawn over the picture, and nothing of it
         self._end_subscription: Callable[[], None] = lambda: None
         self._selection: tuple[int, ...] = ()
         self._camera = Camera()
@@ -318,6 +320,12 @@ class Editor(QObject):
             self.select(())
 
     # Seeing
+
+    def set_marks(self, marks: tuple[Shape, ...]) -> None:
+        """Have these drawn over the picture, such as what a model sees there."""
+        if marks or self.marks:
+            self.marks = marks
+            self.marks_changed.emit()
 
     @property
     def camera(self) -> Camera:

@@ -33,6 +33,7 @@ from gui.commands.registry import COMMANDS, Context
 from gui.desk import Desk
 from gui.dialogs.unsaved import may_leave
 from gui.dialogs.verdict import show_comparison
+from gui.disputes import Disputes
 from gui.editor import Editor
 from gui.exchange import Exchange
 from gui.frames import Frames
@@ -44,6 +45,8 @@ from gui.panels.jobs import JobsPanel
 from gui.panels.media_list import MediaList
 from gui.panels.notice import Notices
 from gui.panels.proposals import ProposalsPanel
+from gui.panels.review_bar import ACTIONS as REVIEW_ACTIONS
+from gui.panels.review_bar import ReviewBar
 from gui.panels.sight import SightPanel
 from gui.panels.status import Status
 from gui.panels.surveyor import Surveyor
@@ -54,6 +57,7 @@ from gui.panels.training_sign import TrainingSign
 from gui.panels.welcome import Message, Welcome
 from gui.prompts import Prompts
 from gui.proposals import Proposals
+from gui.review import Review
 from gui.saving import Kept
 from gui.settings import Settings
 from gui.tuning import Tuning
@@ -90,6 +94,8 @@ class MainWindow(QMainWindow):
         self.canvas = CanvasView(self.editor)
         self.exchange = Exchange(self.desk)
         self.versions = Versions(self.desk, self.bridge, self.models, self.tuning)
+        self.review = Review(self.desk, self.bridge, self.proposals, self.jobs)
+        self.disputes = Disputes(self.editor, self.desk, self.bridge, self.proposals, self.review)
         self.context = Context(
             self.editor,
             self.desk,
@@ -103,6 +109,8 @@ class MainWindow(QMainWindow):
             frames=self.frames,
             exchange=self.exchange,
             versions=self.versions,
+            review=self.review,
+            disputes=self.disputes,
         )
         self.actions_ = Actions(self, self.canvas, self.context)
         self._title_soon = QTimer(self, interval=_TITLE_MS, singleShot=True)
@@ -137,6 +145,7 @@ class MainWindow(QMainWindow):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.notices)
+        layout.addWidget(ReviewBar(self.review, self.disputes, [actions[id_] for id_ in REVIEW_ACTIONS]))
         layout.addWidget(self.stack, 1)
         self.timeline = Timeline(
             self.frames,
@@ -191,7 +200,7 @@ class MainWindow(QMainWindow):
 
     def _build_docks(self) -> None:
         left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
-        self.media_list = MediaList(self.desk, self.surveyor)
+        self.media_list = MediaList(self.desk, self.surveyor, self.review)
         self.proposals_panel = ProposalsPanel(
             self.editor, self.proposals, self.models, self.actions_["predict.model"]
         )
@@ -250,6 +259,8 @@ class MainWindow(QMainWindow):
         self.models.failed.connect(self.tell)
         self.jobs.said.connect(self.tell)
         self.tuning.said.connect(self.tell)
+        self.review.said.connect(self.tell)
+        self.disputes.failed.connect(self.tell)
         self.tuning.began.connect(self.training.show)
         self.tuning.interrupted.connect(self.training.show)
         self.versions.compared.connect(lambda verdict: show_comparison(self, self.context, verdict))

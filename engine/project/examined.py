@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
@@ -55,19 +56,25 @@ class Examined:
 def read(connection: sqlite3.Connection) -> dict[int, Examined]:
     """Every image that was examined, by its id."""
     rows = connection.execute("SELECT media_id, key, doubt, conflicts FROM examined")
-    return {media_id: Examined(media_id, key, doubt, _conflicts(text)) for media_id, key, doubt, text in rows}
+    return {media_id: Examined(media_id, key, doubt, from_json(text)) for media_id, key, doubt, text in rows}
 
 
 def write(connection: sqlite3.Connection, examined: Examined) -> None:
     """Put down what was found; an older finding of the image is replaced."""
-    text = json.dumps([asdict(one) for one in examined.conflicts])
+    text = to_json(examined.conflicts)
     connection.execute(
         "INSERT OR REPLACE INTO examined (media_id, key, doubt, conflicts) VALUES (?, ?, ?, ?)",
         (examined.media_id, examined.key, examined.doubt, text),
     )
 
 
-def _conflicts(text: str) -> tuple[Conflict, ...]:
+def to_json(conflicts: Iterable[Conflict]) -> str:
+    """As the project holds them."""
+    return json.dumps([asdict(one) for one in conflicts])
+
+
+def from_json(text: str) -> tuple[Conflict, ...]:
+    """What `to_json` wrote."""
     return tuple(
         Conflict(**{**one, "kind": ConflictKind(one["kind"]), "box_xyxy": tuple(one["box_xyxy"])})
         for one in json.loads(text)

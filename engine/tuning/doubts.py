@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.document.boolean import intersect
 from engine.document.masks import iou
-from engine.document.records import IgnoreRegion, Instance
+from engine.document.records import Box, IgnoreRegion, Instance
 from engine.prediction import Prediction
 from engine.project.examined import Conflict, ConflictKind
 from engine.refilter import masks
@@ -121,10 +121,29 @@ def overlap(one: Instance, other: Instance) -> float:
     """IoU by mask where both have one, else by box."""
     if one.mask is not None and other.mask is not None:
         return iou(one.mask, other.mask)
-    (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = one.bounds_xyxy, other.bounds_xyxy
+    return box_overlap(one.bounds_xyxy, other.bounds_xyxy)
+
+
+def box_overlap(one_xyxy: Box, other_xyxy: Box) -> float:
+    """IoU of two boxes."""
+    (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = one_xyxy, other_xyxy
     common = max(min(ax1, bx1) - max(ax0, bx0), 0.0) * max(min(ay1, by1) - max(ay0, by0), 0.0)
     either = (ax1 - ax0) * (ay1 - ay0) + (bx1 - bx0) * (by1 - by0) - common
     return common / either if either > 0 else 0.0
+
+
+def seen_there(prediction: Prediction, conflict: Conflict, labelled: Sequence[Instance]) -> Instance | None:
+    """What the model sees where it disagrees with a person; None where it sees nothing.
+
+    Its class_id is the label in the prediction. labelled: the person's instances.
+    """
+    if conflict.kind is ConflictKind.DOUBTED:
+        return None
+    found = _found(prediction, SEES)
+    if conflict.instance is None:
+        return max(found, key=lambda one: box_overlap(one.bounds_xyxy, conflict.box_xyxy), default=None)
+    person = next((one for one in labelled if one.id == conflict.instance), None)
+    return max(found, key=lambda one: overlap(person, one), default=None) if person else None
 
 
 def _found(prediction: Prediction, least: float = LEAST_COUNTED) -> list[Instance]:

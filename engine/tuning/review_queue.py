@@ -14,6 +14,7 @@ from enum import StrEnum
 from engine.document.records import MediaItem, ReviewState
 from engine.project import Project
 from engine.project.examined import Conflict, Examined
+from engine.tuning.settled import settled, unsettled
 
 NEW = 10
 """Reviewed images up to which the model counts as new."""
@@ -70,16 +71,20 @@ def review_queue(project: Project, count: int = 20, *, seed: int = 0) -> tuple[S
 
 
 def likely_mistakes(project: Project, count: int = 50) -> tuple[LikelyMistake, ...]:
-    """The reviewed images that the model that examined them disagrees with most, the worst first."""
-    states, found = project.image_states(), project.examined()
-    told = [
-        LikelyMistake(item.id, item.path, item.frame, found[item.id].weight, found[item.id].conflicts)
-        for item in project.media()
-        if item.id in found
-        and found[item.id].conflicts
-        and item.id in states
-        and states[item.id].review is ReviewState.REVIEWED
-    ]
+    """The reviewed images that the model that examined them disagrees with most, the worst first.
+
+    What a person has settled is left out.
+    """
+    states, found, done = project.image_states(), project.examined(), settled(project)
+    told = []
+    for item in project.media():
+        state, one = states.get(item.id), found.get(item.id)
+        if one is None or state is None or state.review is not ReviewState.REVIEWED:
+            continue
+        left = unsettled(one.conflicts, done.get(item.id, ()))
+        if left:
+            weight = max(conflict.weight for conflict in left)
+            told.append(LikelyMistake(item.id, item.path, item.frame, weight, left))
     return tuple(sorted(told, key=lambda one: -one.weight)[:count])
 
 

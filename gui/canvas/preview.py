@@ -20,7 +20,9 @@ _MARGIN = 12  # that no pen, handle or cross reaches beyond
 _DARK = QColor(0, 0, 0, 170)
 _LIGHT = QColor(255, 255, 255)
 _GUIDE = QColor(255, 255, 255, 220)
-_ACTIVE = QColor("#ffb000")
+MARKED: Rgb8 = (255, 176, 0)
+"""The colour of marks, and of what is grabbed."""
+_ACTIVE = QColor(*MARKED)
 _ON, _OFF = QColor("#1a7f37"), QColor("#c0262d")
 
 

@@ -83,6 +83,7 @@ class CanvasView(QWidget):
         editor.hover_changed.connect(self._repaint)
         editor.tool_changed.connect(self._update_cursor)
         editor.preview_changed.connect(self._take_preview)
+        editor.marks_changed.connect(self.update)
         editor.camera_changed.connect(self._take_camera)
         editor.sight_changed.connect(self._take_sight)
         editor.classes_changed.connect(self._take_classes)
@@ -303,6 +304,7 @@ class CanvasView(QWidget):
         labels = self._frame.overlay.labels
         self._vectors.paint(painter, self._frame.placement, QRectF(self.rect()), QRectF(part), labels)
         rgb = self._vectors.colors.get(self._editor.tool.class_id or 0, UNKNOWN)
+        preview.draw(painter, self._editor.marks, camera, preview.MARKED)
         preview.draw(painter, self._shapes, camera, rgb)
         if part.intersects(self._minimap.area):
             self._minimap.paint(painter)

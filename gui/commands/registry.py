@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
     from gui.bridge import Bridge
     from gui.desk import Desk
+    from gui.disputes import Disputes
     from gui.editor import Editor
     from gui.exchange import Exchange
     from gui.frames import Frames
     from gui.jobs import Jobs
     from gui.models import Models
     from gui.proposals import Proposals
+    from gui.review import Review
     from gui.settings import Settings
     from gui.tuning import Tuning
     from gui.versions import Versions
@@ -68,6 +70,8 @@ class Context:
     frames: Frames | None = None
     exchange: Exchange | None = None
     versions: Versions | None = None
+    review: Review | None = None
+    disputes: Disputes | None = None
 
 
 Run: TypeAlias = Callable[..., None]

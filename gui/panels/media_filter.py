@@ -27,6 +27,7 @@ class Standing(Enum):
     SKIPPED = auto()
     FLAGGED = auto()
     MISSING = auto()
+    DOUBTED = auto()  # reviewed, and the model disagrees with a label
 
 
 class Sort(Enum):
@@ -36,6 +37,8 @@ class Sort(Enum):
     UNCERTAINTY = auto()  # the most doubtful first
     SCORE = auto()  # the lowest first
     COUNT = auto()  # the fullest first
+    WORTH = auto()  # the review queue, then the most doubtful
+    MISTAKE = auto()  # the likeliest mistakes first
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class Columns:
         self.paths = [item.path for item in media]
         self._missing = np.fromiter((item.missing for item in media), np.bool_, len(media))
         self.places = {item.id: place for place, item in enumerate(media)}
+        self._queue = self._mistakes = np.full(len(self.ids), np.nan)
         self.take(survey, score)
 
     @cached_property
@@ -102,6 +106,17 @@ class Columns:
         self.worst = self._of(seen.worst, np.nan)
         self.best = self._of(seen.best, np.nan)
         self.uncertainty = self._of(survey.uncertainty, np.nan)
+
+    def take_review(self, queue: Sequence[int], mistakes: Mapping[int, float]) -> None:
+        """Take another review queue, ids in its order, and what looks like a mistake: id -> weight, 0..1."""
+        self._queue = np.full(len(self.ids), np.nan)
+        self._mistakes = np.full(len(self.ids), np.nan)
+        for rank, media_id in enumerate(queue):
+            if media_id in self.places:
+                self._queue[self.places[media_id]] = rank
+        for media_id, weight in mistakes.items():
+            if media_id in self.places:
+                self._mistakes[self.places[media_id]] = weight
 
     def row(self, media_id: int) -> Row:
         """What is known of one image."""
@@ -151,6 +166,11 @@ class Columns:
                 return self.worst
             case Sort.COUNT:
                 return -self.count.astype(np.float64)
+            case Sort.WORTH:
+                # A doubt is at most 1: what is not queued comes after what is.
+                return np.where(np.isnan(self._queue), len(self.ids) + 1.0 - self.uncertainty, self._queue)
+            case Sort.MISTAKE:
+                return -self._mistakes
 
     def _with_words(self, words: Sequence[str], states: Mapping[int, ImageState]) -> NDArray[np.bool_]:
         flags = {
@@ -168,6 +188,8 @@ class Columns:
     def _standing(self, standing: Standing, states: Mapping[int, ImageState]) -> NDArray[np.bool_]:
         if standing is Standing.MISSING:
             return self._missing
+        if standing is Standing.DOUBTED:
+            return np.asarray(np.isfinite(self._mistakes))
         nothing = ImageState()
         found = (_stands(states.get(id_, nothing), standing) for id_ in self.ids.tolist())
         passing = np.fromiter(found, np.bool_, len(self.ids))
@@ -201,8 +223,8 @@ def _stands(state: ImageState, standing: Standing) -> bool:
             return state.skip
         case Standing.FLAGGED:
             return bool(state.flags)
-        case Standing.MISSING:
-            return False
+        case Standing.MISSING | Standing.DOUBTED:
+            return False  # not of the state
 
 
 def _or_none(number: np.floating) -> float | None:

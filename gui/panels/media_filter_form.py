@@ -32,6 +32,7 @@ class FilterForm(QWidget):
             (Standing.REVIEWED, self.tr("Reviewed")),
             (Standing.SKIPPED, self.tr("Put off for later")),
             (Standing.FLAGGED, self.tr("Flagged")),
+            (Standing.DOUBTED, self.tr("May hold a mistake")),
             (Standing.MISSING, self.tr("File is gone")),
         ):
             self.standing.addItem(title, standing)

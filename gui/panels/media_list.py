@@ -33,15 +33,17 @@ from PySide6.QtWidgets import (
 from engine.document.records import MediaItem, ReviewState
 from gui import theme
 from gui.desk import Desk
-from gui.panels.media_filter import Columns, Sort
+from gui.panels.media_filter import Columns, Sort, Standing
 from gui.panels.media_filter_form import FilterForm
 from gui.panels.media_model import MediaDelegate, MediaModel
 from gui.panels.parts import EmptyHint, bar, button, column, label
 from gui.panels.surveyor import Surveyor
 from gui.panels.thumbnails import Thumbnails, Wanted
+from gui.review import Review
 
 _TYPING_MS = 150
 _SCROLLED_MS = 30
+_OF_REVIEW = (Sort.WORTH, Sort.MISTAKE)
 _AHEAD = 4  # rows above and below the visible ones whose thumbnails are made too
 
 
@@ -50,10 +52,14 @@ class MediaList(QWidget):
 
     asked = Signal(str)  # a command's id
 
-    def __init__(self, desk: Desk, surveyor: Surveyor, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, desk: Desk, surveyor: Surveyor, review: Review | None = None, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._desk = desk
         self._surveyor = surveyor
+        self._review = review
+        self._waits_for_review = False  # to sort by what is being read
         self._sort = Sort.NAME
         self._is_stale = False
         self._is_listing = False
@@ -93,6 +99,8 @@ class MediaList(QWidget):
         desk.editor.classes_changed.connect(self._on_classes)
         desk.editor.sight_changed.connect(self._on_sight)
         surveyor.changed.connect(self._on_survey)
+        if review is not None:
+            review.changed.connect(self._on_review)
         self._score = desk.editor.sight.score
         self._on_classes()
         self._on_media()
@@ -109,6 +117,8 @@ class MediaList(QWidget):
         group = QActionGroup(menu)
         for sort, title in (
             (Sort.NAME, self.tr("By name")),
+            (Sort.WORTH, self.tr("Next to look at first")),
+            (Sort.MISTAKE, self.tr("Likely mistakes first")),
             (Sort.UNCERTAINTY, self.tr("Most uncertain first")),
             (Sort.SCORE, self.tr("Lowest score first")),
             (Sort.COUNT, self.tr("Most instances first")),
@@ -156,6 +166,9 @@ class MediaList(QWidget):
     def sort_by(self, sort: Sort) -> None:
         """Sort the list from now on."""
         self._sort = sort
+        if self._review is not None and sort in _OF_REVIEW:
+            self._waits_for_review = True
+            self._review.read()
         self.list_anew()
 
     def stop(self) -> None:
@@ -227,6 +240,7 @@ class MediaList(QWidget):
     @Slot()
     def _on_media(self) -> None:
         self.model.columns = Columns(self._desk.media, self._surveyor.survey, self._score)
+        self._take_review()
         now = (self._desk.item(id_) for id_ in self._pictured if id_ in self.model.columns.places)
         if any(_look_of(item) != self._pictured[item.id] for item in now):
             self._thumbnails.forget()  # a file holds something else, or is back
@@ -248,6 +262,21 @@ class MediaList(QWidget):
         self.model.columns.take(self._surveyor.survey, self._score)
         self._restale()
         self.model.touch_all()
+
+    def _take_review(self) -> None:
+        if self._review is not None:
+            queue = [one.media_id for one in self._review.queue]
+            mistakes = {one.media_id: one.weight for one in self._review.mistakes}
+            self.model.columns.take_review(queue, mistakes)
+
+    @Slot()
+    def _on_review(self) -> None:
+        self._take_review()
+        if self._waits_for_review:
+            self._waits_for_review = False
+            self.list_anew()
+        elif self._sort in _OF_REVIEW or self.form.standing.currentData() is Standing.DOUBTED:
+            self._restale()
 
     @Slot()
     def _on_sight(self) -> None:

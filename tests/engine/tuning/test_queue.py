@@ -15,10 +15,11 @@ from engine.document.records import IgnoreRegion, ImageState, Instance, Provenan
 from engine.messages import Event, Examine, ImageExamined, ImageFailed, ModelChoice
 from engine.prediction import Prediction
 from engine.project import Project
-from engine.project.examined import ConflictKind, Examined
-from engine.tuning.doubts import conflicts, doubt, flip_disagreement, margin, mirrored
+from engine.project.examined import Conflict, ConflictKind, Examined
+from engine.tuning.doubts import conflicts, doubt, flip_disagreement, margin, mirrored, seen_there
 from engine.tuning.examining import examine
 from engine.tuning.review_queue import NEW, Why, likely_mistakes, review_queue
+from engine.tuning.settled import settle, settled
 from tests.engine.project.making import square
 from tests.engine.tuning.making import review
 
@@ -210,3 +211,38 @@ def test_that_a_corrected_image_is_examined_again_and_a_broken_file_is_told(proj
     assert [e.conflicts for e in events if isinstance(e, ImageExamined)] == [0]
     assert likely_mistakes(project) == ()
     assert project.load(ids[0]).state.review is ReviewState.REVIEWED
+
+
+def test_that_a_settled_conflict_is_not_told_again_by_any_model(project: Project) -> None:
+    (media_id, *_) = review_some(project, 2)
+    here, there = (5.0, 10.0, 25.0, 30.0), (60.0, 10.0, 80.0, 30.0)
+    first = Conflict(ConflictKind.FORGOTTEN, here, "nut", 0.9)
+    second = Conflict(ConflictKind.DOUBTED, there, "nut", 0.6, 7)
+    project.put_examined(Examined(media_id, "model a", None, (first, second)))
+    settle(project, media_id, first)
+    (left,) = likely_mistakes(project)
+    assert left.conflicts == (second,)
+    assert left.weight == 0.6, "the settled one does not count"
+    moved = Conflict(ConflictKind.FORGOTTEN, (6.0, 11.0, 26.0, 31.0), "nut", 0.95)
+    elsewhere = Conflict(ConflictKind.FORGOTTEN, there, "nut", 0.8)
+    another = Conflict(ConflictKind.FORGOTTEN, here, "bolt", 0.8)
+    project.put_examined(Examined(media_id, "model b", None, (moved, elsewhere, another)))
+    (left,) = likely_mistakes(project)
+    assert left.conflicts == (elsewhere, another)
+    settle(project, media_id, elsewhere)
+    settle(project, media_id, another)
+    assert likely_mistakes(project) == ()
+    assert len(settled(project)[media_id]) == 3
+
+
+def test_that_what_the_model_sees_is_found_for_each_conflict() -> None:
+    seen = answer((0.9, LEFT, 1), (0.8, RIGHT, 2))
+    label = labelled(LEFT)
+    forgotten = Conflict(ConflictKind.FORGOTTEN, tuple(map(float, RIGHT)), "bolt", 0.8)  # type: ignore[arg-type]
+    there = seen_there(seen, forgotten, [label])
+    assert there is not None
+    assert list(there.bounds_xyxy) == list(RIGHT)
+    outline = seen_there(seen, Conflict(ConflictKind.OUTLINE, LEFT, "nut", 0.4, label.id), [label])
+    assert outline is not None
+    assert list(outline.bounds_xyxy) == list(LEFT)
+    assert seen_there(seen, Conflict(ConflictKind.DOUBTED, LEFT, "nut", 0.6, label.id), [label]) is None
