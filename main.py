@@ -35,6 +35,7 @@ COMMANDS = {  # name -> the module and the name in it, in the order that help li
     "train": "engine.cli.train:train",
     "eval": "engine.cli.eval:evaluate",
     "measure": "engine.cli.measure:measure",
+    "contrast": "engine.cli.contrast:contrast",
     "import": "engine.cli.import_:import_labels",
     "merge": "engine.cli.merge:merge",
     "export": "engine.cli.export:export_labels",

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from engine.device import choose_device, number_format, use_threads
 from engine.document.records import MediaItem, ReviewState, new_id
 from engine.errors import MaskwrightError
-from engine.media.image import probe, read_rgb
+from engine.media.image import contrast_in_force, probe, read_rgb
 from engine.media.prefetch import decode_ahead
 from engine.media.scan import is_video_name
 from engine.messages import (
@@ -121,7 +121,7 @@ class Jobs:
         if predictor.has_masks:  # what the backbone says is kept for the prompts that may follow
             prediction = self._prompts_of(predictor).predict(_content_of(request), _reader(request))
         else:
-            prediction = predictor.predict([read_rgb(request.path, request.frame)])[0]
+            prediction = predictor.predict([_reader(request)()])[0]
         yield Predicted(order, request.generation, prediction)
         return {"instances": len(prediction)}
 
@@ -144,7 +144,7 @@ class Jobs:
 
     def _explain(self, order: OrderId, request: Explain) -> Job:
         model = self._model(request.choice)
-        explanation = model.predictor.explain(read_rgb(request.path, request.frame))
+        explanation = model.predictor.explain(_reader(request)())
         yield Explained(order, request.generation, explanation)
         return {"instances": len(explanation.prediction)}
 
@@ -172,8 +172,8 @@ class Jobs:
             return (yield from _label_project(order, request, model, project))
 
 
-def _reader(request: PredictImage | Prompt) -> Callable[[], Image]:
-    return lambda: read_rgb(request.path, request.frame)
+def _reader(request: PredictImage | Prompt | Explain) -> Callable[[], Image]:
+    return lambda: read_rgb(request.path, request.frame, request.contrast)
 
 
 def _content_of(request: PredictImage | Prompt) -> Hashable:
@@ -181,8 +181,8 @@ def _content_of(request: PredictImage | Prompt) -> Hashable:
     try:
         status = request.path.stat()
     except OSError:
-        return request.path, request.frame  # decoding will say why
-    return request.path, request.frame, status.st_mtime_ns, status.st_size
+        return request.path, request.frame, request.contrast  # decoding will say why
+    return request.path, request.frame, request.contrast, status.st_mtime_ns, status.st_size
 
 
 @dataclass(slots=True)
@@ -299,9 +299,11 @@ def _missing(
 def _key(project: Project, item: MediaItem, request: LabelFolder, model: ReadyModel) -> str:
     try:
         content = project.ensure_hash(item.id)
+        contrast = contrast_in_force(project.path_of(item), item.frame, item.contrast)
     except MaskwrightError:
         return ""  # it cannot be read: decoding will say why
-    return prediction_key(content, item.frame, model.sha256, request.choice.settings, request.classes)
+    settings, classes = request.choice.settings, request.classes
+    return prediction_key(content, item.frame, model.sha256, settings, classes, contrast)
 
 
 def _answers(
@@ -310,7 +312,7 @@ def _answers(
     """Decode ahead and predict, batches of like shape on a GPU; every item is answered once."""
     batch_size = GPU_BATCH if predictor.device.type == "cuda" else 1
     decoded = decode_ahead(
-        [(project.path_of(item), item.frame) for item in todo],
+        [(project.path_of(item), item.frame, item.contrast) for item in todo],
         workers=2,
         depth=max(4, batch_size * LOOK_AHEAD_BATCHES),
         max_pixels=max_pixels,

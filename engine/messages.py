@@ -12,6 +12,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TypeAlias
 
+from engine.document.contrast import AUTOMATIC, Contrast
 from engine.explanation import Explanation
 from engine.media.image import MAX_PIXELS
 from engine.models.card import Json
@@ -78,6 +79,7 @@ class PredictImage:
     frame: int
     choice: ModelChoice
     generation: int = 0
+    contrast: Contrast = AUTOMATIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ class Prompt:
     class_name: str | None = None
     mask_cutoff: float = 0.5
     generation: int = 0
+    contrast: Contrast = AUTOMATIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,7 @@ class Explain:
     frame: int
     choice: ModelChoice
     generation: int = 0
+    contrast: Contrast = AUTOMATIC
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from engine.document.contrast import AUTOMATIC, Contrast
 from engine.document.records import Instance, Provenance, new_id
 from engine.predict.settings import PredictSettings
 from engine.prediction import Prediction
@@ -19,13 +20,35 @@ def prediction_key(
     weights_sha256: str,
     settings: PredictSettings,
     classes: Iterable[str] | None,
+    contrast: Contrast = AUTOMATIC,
 ) -> str:
     """Equal keys mean equal proposals: content of the image, weights, and every setting that matters.
 
-    classes: the names that are stored, None for all.
+    classes: the names that are stored, None for all. contrast: the one in force.
     """
     stored = "*" if classes is None else ",".join(sorted(classes))
-    return f"{content_hash}:{frame} {weights_sha256} {settings.key()} classes={stored}"
+    content = content_key(content_hash, frame, contrast)
+    return f"{content} {weights_sha256} {settings.key()} classes={stored}"
+
+
+def content_key(content_hash: str, frame: int, contrast: Contrast) -> str:
+    """What a model was shown, in one word. contrast: the one in force."""
+    return f"{content_hash}:{frame}{_mark(contrast)}"
+
+
+def was_seen_with(key: str, contrast: Contrast) -> bool:
+    """Whether proposals of this key were made of the picture as this contrast, in force, shows it.
+
+    Of an empty key nobody knows: then it is taken to be so.
+    """
+    if not key:
+        return True
+    content = key.partition(" ")[0]
+    return content[content.find("[") :] == _mark(contrast) if "[" in content else not _mark(contrast)
+
+
+def _mark(contrast: Contrast) -> str:
+    return "" if contrast == AUTOMATIC else f"[{contrast}]"
 
 
 def proposals(

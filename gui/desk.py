@@ -17,6 +17,7 @@ from engine.document.document import Edit
 from engine.document.records import ClassDef, ImageState, MediaItem, ReviewState
 from engine.errors import ProjectError
 from engine.project import Project
+from engine.project.contrasts import Contrasts, keep_contrasts
 from engine.project.journal import Past
 from engine.project.media_index import ScanReport
 from gui.background import Background
@@ -183,6 +184,22 @@ class Desk(QObject):
                     self._show_path(show)
 
         self.background.run(look, seen, self.failed.emit)
+
+    def keep_contrasts(self, contrasts: Contrasts) -> None:
+        """Keep how pictures of more than 8 bits are seen; the shown one is shown so."""
+        project = self.project
+        if project is None:
+            return
+
+        def keep() -> Found:
+            keep_contrasts(project, contrasts)
+            return read_project(project)
+
+        def kept(found: Found) -> None:
+            if self.project is project:
+                self._take_refreshed(found)
+
+        self.background.run(keep, kept, self.failed.emit)
 
     def _look_through(self) -> None:
         """See what became of the folder since a known project was left; the list is there meanwhile."""

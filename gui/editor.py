@@ -18,6 +18,7 @@ from engine.errors import MaskwrightError
 from engine.media.picture import Rgb
 from gui.camera import Camera
 from gui.canvas.labels import LabelMap
+from gui.canvas.pyramid import Scaled
 from gui.tools.prompting import Finder
 from gui.tools.tool import TOOLS, Pointer, Shape, Tool
 
@@ -27,7 +28,8 @@ class Shown:
     """An image with its pixels and its document: they are swapped in together or not at all.
 
     suppressed: for `Sight`. labels: where the visible masks lie, if whoever loaded the image worked it
-    out; the canvas keeps it up to date.
+    out; the canvas keeps it up to date. is_stale: its proposals were made of the picture as another contrast
+    showed it.
     """
 
     item: MediaItem
@@ -35,6 +37,7 @@ class Shown:
     document: Document
     suppressed: frozenset[int] = frozenset()
     labels: LabelMap | None = None
+    is_stale: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -83,6 +86,7 @@ class Editor(QObject):
     tool_changed = Signal()
     preview_changed = Signal()  # the tool's preview is another
     camera_changed = Signal()
+    lens_changed = Signal()
     sight_changed = Signal()
     classes_changed = Signal()  # the classes, or the one that new instances get
     brush_changed = Signal()
@@ -92,6 +96,7 @@ class Editor(QObject):
         super().__init__()
         self.shown: Shown | None = None
         self.is_read_only = False
+        self.lens: Scaled | None = None  # what is seen in the picture's place; gone with the image
         self.hovered: int | None = None
         self.finder: Finder | None = None  # who answers prompts
         self.marks: tuple[Shape, ...] = ()  # drawn over the picture, and nothing of it
@@ -112,7 +117,7 @@ class Editor(QObject):
         """Swap another image in; what was being made on the old one is dropped."""
         self._tool.cancel()
         self._end_subscription()
-        self.shown = shown
+        self.shown, self.lens = shown, None
         self._selection, self.hovered = (), None
         self._sight = replace(self._sight, suppressed=shown.suppressed if shown else frozenset())
         if shown is not None:
@@ -337,6 +342,12 @@ class Editor(QObject):
         if camera != self._camera:
             self._camera = camera
             self.camera_changed.emit()
+
+    def look_through(self, lens: Scaled | None) -> None:
+        """See the shown picture otherwise for a while, or as it is."""
+        if self.shown is not None and lens is not self.lens:
+            self.lens = lens
+            self.lens_changed.emit()
 
     @property
     def sight(self) -> Sight:

@@ -138,7 +138,7 @@ class Explaining(QObject):
         if shown is None or wanted is None:
             return
         path = self._desk.path_of(shown.item)
-        request = Explain(path, shown.item.frame, wanted.choice, self._generation)
+        request = Explain(path, shown.item.frame, wanted.choice, self._generation, shown.item.contrast)
         try:
             self._order = self._bridge.submit(request, Priority.PROMPT)
         except MaskwrightError as error:

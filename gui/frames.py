@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PySide6.QtCore import QElapsedTimer, QObject, Qt, QTimer, Signal, Slot
 
+from engine.document.contrast import AUTOMATIC, Contrast
 from engine.document.records import ClassDef, MediaItem
 from engine.errors import MaskwrightError
 from engine.media.frame_files import export_frames
@@ -43,6 +44,7 @@ class Clip:
     file: Path
     count: int
     index: VideoIndex | None
+    contrast: Contrast = AUTOMATIC
 
     @property
     def rate(self) -> float:
@@ -113,6 +115,7 @@ class Frames(QObject):
             self._take_clip(None)
             return
         if self.clip is not None and self.clip.path == item.path:
+            self.clip = replace(self.clip, contrast=item.contrast)
             if item.frame != self.frame:
                 self._halt()
                 self._set_frame(item.frame)
@@ -285,7 +288,7 @@ class Frames(QObject):
         colors = {one.id: one for one in classes}
 
         def make(frame: int) -> Rgb:
-            pixels = read_rgb(clip.file, frame)
+            pixels = read_rgb(clip.file, frame, clip.contrast)
             if frame not in items or project is None or sight.hide_all:
                 return pixels
             return _drawn(pixels, project, items[frame], sight, colors)
@@ -316,7 +319,7 @@ class Frames(QObject):
 
         def work() -> int:
             count = 0
-            for count in export_frames(clip.file, frames, folder):
+            for count in export_frames(clip.file, frames, folder, clip.contrast):
                 if self._stop_export.is_set():
                     break
                 tell(count)
@@ -351,7 +354,7 @@ def _clip_of(item: MediaItem, file: Path) -> Clip | None:
         index = reader_of(file).index
         return Clip(item.path, file, index.count, index) if index.count > 1 else None
     count = probe(file).frames
-    return Clip(item.path, file, count, None) if count > 1 else None
+    return Clip(item.path, file, count, None, item.contrast) if count > 1 else None
 
 
 def _drawn(pixels: Rgb, project: Project, media_id: int, sight: Sight, classes: dict[int, ClassDef]) -> Rgb:

@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 from PySide6.QtCore import QCoreApplication
 
 from engine.document.document import Document
-from engine.document.records import ClassDef, Instance, MediaItem
+from engine.document.records import ClassDef, Instance, MediaItem, ReviewState
 from engine.errors import ProjectError
-from engine.media.image import probe
+from engine.media.image import contrast_in_force, probe
 from engine.media.picture import Rgb
 from engine.project import Project
 from engine.project.journal import Past
 from engine.project.project import Stamp
+from engine.proposing import was_seen_with
 from gui.canvas.labels import LabelMap, layers_of
 from gui.editor import Shown, Sight
 from gui.pictures import Pictures
@@ -75,11 +76,11 @@ class Loader:
                 ).format(project.path_of(item))
             )
         path = project.path_of(item)
-        self.pictures.begin(path, item.frame)
+        self.pictures.begin(path, item.frame, item.contrast)
         ready = self._take(project, item.id)
         if ready is None and item.width:  # the size is known: the masks need not wait for the pixels
             ready = self._make_ready(project, item.id, item.height, item.width)
-        pixels = self.pictures.read(path, item.frame)
+        pixels = self.pictures.read(path, item.frame, item.contrast)
         height, width = pixels.shape[:2]
         has_more = False
         if (item.width, item.height) != (width, height) and not project.read_only:
@@ -89,7 +90,8 @@ class Loader:
         if ready is None or ready.labels.labels.shape != (height, width) or not self._holds(ready, item.id):
             ready = self._make_ready(project, item.id, height, width)
         sized = replace(item, width=width, height=height)
-        shown = Shown(sized, pixels, ready.document, ready.suppressed, ready.labels)
+        stale = _is_stale(project, item, ready.document)
+        shown = Shown(sized, pixels, ready.document, ready.suppressed, ready.labels, stale)
         # The classes too: a batch may have made one since they were read.
         return Loaded(
             project,
@@ -106,7 +108,7 @@ class Loader:
         info = probe(path, item.frame)
         if info.width * info.height > _TOO_MUCH_AHEAD:
             return
-        pixels: Rgb = self.pictures.read(path, item.frame)
+        pixels: Rgb = self.pictures.read(path, item.frame, item.contrast)
         with self._lock:
             ready = self._ready.get(item.id)
         if ready is None or ready.project is not project or not self._holds(ready, item.id):
@@ -148,6 +150,14 @@ class Loader:
         if not sight.hide_all:
             labels.update(layers_of(document, filter(sight.shows, document.instances)))
         return _Ready(project, stamp, document, suppressed, labels)
+
+
+def _is_stale(project: Project, item: MediaItem, document: Document) -> bool:
+    """Whether a model saw the picture by another contrast when it made the image's proposals."""
+    if document.state.review is not ReviewState.PROPOSED:
+        return False
+    contrast = contrast_in_force(project.path_of(item), item.frame, item.contrast)
+    return not was_seen_with(project.prediction_key(item.id) or "", contrast)
 
 
 def _note_size(project: Project, item: MediaItem, width: int, height: int) -> bool:

@@ -11,12 +11,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from engine.document.contrast import AUTOMATIC, Contrast
 from engine.errors import MediaError
 from engine.media.image import read_rgb
 from engine.media.picture import Rgb
 
 MAX_BYTES = 1 << 30
-_Key = tuple[Path, int]
+_Key = tuple[Path, int, Contrast]
 
 
 class Pictures:
@@ -28,9 +29,9 @@ class Pictures:
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decoder")
         self._kept: OrderedDict[_Key, Future[Rgb]] = OrderedDict()
 
-    def read(self, path: Path, frame: int = 0) -> Rgb:
+    def read(self, path: Path, frame: int = 0, contrast: Contrast = AUTOMATIC) -> Rgb:
         """The picture (H x W x 3 uint8, read-only), decoded here unless it is kept. Raises MediaError."""
-        key = (path, frame)
+        key = (path, frame, contrast)
         with self._lock:
             future = self._kept.get(key)
             mine = future is None
@@ -44,9 +45,9 @@ class Pictures:
         except MediaError as e:
             raise MediaError(str(e)) from None  # the first one's traceback is not ours to grow
 
-    def begin(self, path: Path, frame: int = 0) -> None:
+    def begin(self, path: Path, frame: int = 0, contrast: Contrast = AUTOMATIC) -> None:
         """Decode a picture on a thread of its own, for a `read` that will come."""
-        self._decoder.submit(self._read_quietly, path, frame)
+        self._decoder.submit(self._read_quietly, path, frame, contrast)
 
     def close(self) -> None:
         """End that thread."""
@@ -57,9 +58,9 @@ class Pictures:
         with self._lock:
             self._kept.clear()
 
-    def _read_quietly(self, path: Path, frame: int) -> None:
+    def _read_quietly(self, *key: *_Key) -> None:
         with suppress(MediaError):  # whoever reads it is told
-            self.read(path, frame)
+            self.read(*key)
 
     def _decode(self, key: _Key, future: Future[Rgb]) -> None:
         try:

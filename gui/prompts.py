@@ -104,6 +104,7 @@ class Prompts(QObject):
             question.class_name,
             self._proposals.thresholds.mask_cutoff,
             asked.generation,
+            shown.item.contrast,
         )
         try:
             self._order = self._bridge.submit(request, Priority.PROMPT)
@@ -168,7 +169,7 @@ class Prompts(QObject):
                 self._make_ready(item, Priority.AHEAD)
 
     def _make_ready(self, item: MediaItem, priority: Priority) -> None:
-        request = Prompt(self._desk.path_of(item), item.frame, self._choice)
+        request = Prompt(self._desk.path_of(item), item.frame, self._choice, contrast=item.contrast)
         try:
             self._readying[self._bridge.submit(request, priority)] = item.id
         except MaskwrightError:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
+from engine.document.contrast import AUTOMATIC, Contrast
 from engine.document.diff import Diff, Source
 from engine.document.document import Edit
 from engine.document.records import (
@@ -27,6 +28,7 @@ from engine.document.records import (
     new_id,
 )
 from engine.errors import MaskwrightError
+from engine.media.image import contrast_in_force
 from engine.messages import Failed, ModelChoice, OrderId, Predicted, PredictImage, Priority
 from engine.models.store import default_store
 from engine.prediction import Prediction
@@ -69,6 +71,7 @@ class _Answer:
     """A model's answer for one image and, once they are made, the ids of its proposals by row."""
 
     prediction: Prediction
+    contrast: Contrast
     ids: tuple[int | None, ...] | None = None
 
 
@@ -78,6 +81,7 @@ class _Asked:
 
     media_id: int
     priority: Priority
+    contrast: Contrast
 
 
 class Proposals(QObject):
@@ -174,16 +178,17 @@ class Proposals(QObject):
         self._ask(shown.item, Priority.SHOWN)
 
     def _ask(self, item: MediaItem, priority: Priority) -> None:
-        if item.id in self._answers:
+        if item.id in self._answers and self._answers[item.id].contrast == item.contrast:
             return
         for order, asked in tuple(self._orders.items()):
             if asked.media_id == item.id:
-                if asked.priority <= priority:
+                if asked.priority <= priority and asked.contrast == item.contrast:
                     return
                 self._bridge.cancel(order)
-        request = PredictImage(self._desk.path_of(item), item.frame, self._choice, self._generation)
+        path, contrast = self._desk.path_of(item), item.contrast
+        request = PredictImage(path, item.frame, self._choice, self._generation, contrast)
         try:
-            self._orders[self._bridge.submit(request, priority)] = _Asked(item.id, priority)
+            self._orders[self._bridge.submit(request, priority)] = _Asked(item.id, priority, contrast)
         except MaskwrightError as error:
             self._tell(str(error))
         else:
@@ -192,9 +197,12 @@ class Proposals(QObject):
     @Slot()
     def _look_by_itself(self) -> None:
         shown = self._editor.shown
-        if not self._bridge.is_ready or not self.predicts_by_itself or shown is None:
+        if not self._bridge.is_ready or shown is None or self._editor.is_read_only:
             return
-        if self._editor.is_read_only:
+        if shown.is_stale and shown.document.state.review is ReviewState.PROPOSED:
+            self._wanted_anew = shown.item.id
+            self._ask(shown.item, Priority.SHOWN)
+        if not self.predicts_by_itself:
             return
         if shown.document.state.review is ReviewState.UNLABELLED and not shown.document.instances:
             self._ask(shown.item, Priority.SHOWN)
@@ -240,7 +248,7 @@ class Proposals(QObject):
         asked = self._orders.get(event.order)
         if asked is None or event.generation != self._generation:
             return
-        self._answers[asked.media_id] = _Answer(event.prediction)
+        self._answers[asked.media_id] = _Answer(event.prediction, asked.contrast)
         self._answers.move_to_end(asked.media_id)
         while len(self._answers) > KEPT:
             self._answers.popitem(last=False)
@@ -269,6 +277,8 @@ class Proposals(QObject):
         answer = self._answers.get(shown.item.id) if shown else None
         if shown is None or project is None or answer is None or answer.ids is not None:
             return
+        if answer.contrast != shown.item.contrast:
+            return  # the picture is seen otherwise by now
         generation, cutoff, choice = self._generation, self.thresholds.mask_cutoff, self._choice
 
         def made(found: _Made) -> None:
@@ -276,7 +286,7 @@ class Proposals(QObject):
                 self._put(shown, project, answer, found)
 
         self._desk.background.run(
-            lambda: _make(project, shown.item, answer.prediction, choice, cutoff), made, self._tell
+            lambda: _make(project, shown.item, answer, choice, cutoff), made, self._tell
         )
 
     def _put(self, shown: Shown, project: Project, answer: _Answer, made: _Made) -> None:
@@ -417,10 +427,9 @@ class _Made:
     key: str
 
 
-def _make(
-    project: Project, item: MediaItem, prediction: Prediction, choice: ModelChoice, cutoff: float
-) -> _Made:
+def _make(project: Project, item: MediaItem, answer: _Answer, choice: ModelChoice, cutoff: float) -> _Made:
     class_id: Callable[[str], int]
+    prediction = answer.prediction
     if project.read_only:
         known = {one.name: one.id for one in project.classes()}
         wanted = np.array([prediction.classes[label - 1] in known for label in prediction.labels], np.bool_)
@@ -435,12 +444,13 @@ def _make(
     try:
         content = project.ensure_hash(item.id) if not project.read_only else ""
         weights = default_store().resolve(choice.model).card.sha256
+        contrast = contrast_in_force(project.path_of(item), item.frame, answer.contrast)
     except MaskwrightError:
-        content = weights = ""  # the file is gone by now: a batch will look again
+        content, weights, contrast = "", "", AUTOMATIC  # the file is gone by now: a batch will look again
     # With another cut-off a batch would make other masks: then the key is that of no batch.
     cut = "" if cutoff == Thresholds().mask_cutoff else f" cutoff={cutoff}"
-    key = prediction_key(content, item.frame, weights, choice.settings, None) + cut if content else ""
-    return _Made(prediction, instances, project.classes(), key)
+    key = prediction_key(content, item.frame, weights, choice.settings, None, contrast) + cut
+    return _Made(prediction, instances, project.classes(), key if content else "")
 
 
 def hidden_proposals(

@@ -223,8 +223,9 @@ def _collect_project(
             if own[one.class_id].name in classes and _is_shown(one, threshold)
         )
         yield LabelledImage(
-            project.path_of(item), item.width, item.height, shown, document.ignore_regions, item.frame
-        )
+            project.path_of(item), item.width, item.height, shown, document.ignore_regions, item.frame,
+            item.contrast,
+        )  # fmt: skip
 
 
 def _is_shown(one: Instance, threshold: float) -> bool:
@@ -252,7 +253,7 @@ def _overlay_names(requests: Sequence[LabelFolder], result: LabelledSet) -> Iter
 
 def _write_overlay(image: LabelledImage, result: LabelledSet, target: Path, max_pixels: int) -> bool:
     try:
-        pixels = read_rgb(image.path, image.frame, max_pixels=max_pixels)
+        pixels = read_rgb(image.path, image.frame, image.contrast, max_pixels=max_pixels)
     except MaskwrightError as error:
         say(f"no overlay: {error}")
         return False

@@ -61,7 +61,7 @@ def _drawn(
 
     for item in items:
         try:
-            pixels = read_rgb(project.path_of(item), item.frame)
+            pixels = read_rgb(project.path_of(item), item.frame, item.contrast)
         except MaskwrightError as error:
             say(f"left out: {error}")
             progress.advance(failed=True)

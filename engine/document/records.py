@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from engine.document.contrast import AUTOMATIC, Contrast
 from engine.document.masks import Mask
 
 Box: TypeAlias = tuple[float, float, float, float]
@@ -62,7 +63,8 @@ class MediaItem:
 
     `path` is relative to the project folder with forward slashes. `width` and `height` are those
     of the picture as shown (EXIF orientation applied), 0 until its header was read.
-    `content_hash` is the SHA-256 of the file's bytes in hex, empty until it was computed.
+    `content_hash` is the SHA-256 of the file's bytes in hex, empty until it was computed. `contrast` is
+    the project's policy for its file; it acts on pictures of more than 8 bits only.
     """
 
     id: int
@@ -72,6 +74,7 @@ class MediaItem:
     height: int = 0
     content_hash: str = ""
     missing: bool = False
+    contrast: Contrast = AUTOMATIC
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.document.contrast import AUTOMATIC, Contrast
 from engine.document.records import Box, ClassDef, IgnoreRegion, Instance
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledImage:
-    """One picture with its truth. width and height are those of the picture as shown."""
+    """One picture with its truth. width and height are those of the picture as shown.
+
+    contrast: how its samples become what is seen, where they are deeper than 8 bits.
+    """
 
     path: Path
     width: int
@@ -23,6 +27,7 @@ class LabelledImage:
     instances: tuple[Instance, ...] = ()
     ignore: tuple[IgnoreRegion, ...] = ()
     frame: int = 0
+    contrast: Contrast = AUTOMATIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class LabelledSet:
         return LabelledSet(self.classes, images)
 
     def fingerprint(self) -> str:
-        """SHA-256 in hex of names, classes, masks and boxes: equal for equal truth, wherever it lies."""
+        """SHA-256 in hex of names, contrasts, classes and shapes: equal for equal truth, wherever it lies."""
         digest = hashlib.sha256()
         for line in self._lines():
             digest.update(line.encode("utf-8", "surrogateescape") + b"\n")
@@ -60,7 +65,8 @@ class LabelledSet:
         names = {c.id: c.name for c in self.classes}
         yield "\t".join(self.class_names)
         for image in sorted(self.images, key=lambda i: (i.path.name, i.frame)):
-            yield f"{image.path.name}\t{image.frame}\t{image.width}x{image.height}"
+            seen = "" if image.contrast == AUTOMATIC else f"\t{image.contrast}"
+            yield f"{image.path.name}\t{image.frame}\t{image.width}x{image.height}{seen}"
             yield from sorted(f"  {names[one.class_id]}\t{_geometry(one)}" for one in image.instances)
             yield from sorted(f"  ignore\t{_pixels(region)}" for region in image.ignore)
 

@@ -121,7 +121,7 @@ class Scales:
 def keep_scale(project: Project, scale: Scale | None, path: str = "") -> None:
     """Keep the scale of a file, or of the project for an empty path; None: what applies without it."""
     key = f"{SCALE_NOTE}:{path}" if path else SCALE_NOTE
-    project.note(key, None if scale is None else to_json(scale))
+    project.note({key: None if scale is None else to_json(scale)})
 
 
 def measurable(project: Project, wanted: Wanted, media_ids: Collection[int] | None = None) -> list[MediaItem]:

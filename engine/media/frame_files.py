@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cv2
 
+from engine.document.contrast import AUTOMATIC, Contrast
 from engine.errors import MediaError
 from engine.media.files import system_path
 from engine.media.image import read_rgb
@@ -22,7 +23,9 @@ def frame_name(path: Path, frame: int) -> str:
     return f"{path.stem}_{frame:06d}.png"
 
 
-def export_frames(path: Path, frames: Sequence[int], folder: Path) -> Iterator[int]:
+def export_frames(
+    path: Path, frames: Sequence[int], folder: Path, contrast: Contrast = AUTOMATIC
+) -> Iterator[int]:
     """Write frames of a file as PNG into a folder, and yield how many are there, one by one.
 
     One that is there already is left as it is, so that a second call goes on where the first was left.
@@ -31,7 +34,7 @@ def export_frames(path: Path, frames: Sequence[int], folder: Path) -> Iterator[i
     for count, frame in enumerate(frames, start=1):
         target = folder / frame_name(path, frame)
         if not target.exists():
-            write_png(target, cv2.cvtColor(read_rgb(path, frame), cv2.COLOR_RGB2BGR))
+            write_png(target, cv2.cvtColor(read_rgb(path, frame, contrast), cv2.COLOR_RGB2BGR))
         yield count
 
 

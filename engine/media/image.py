@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from engine.document.contrast import AUTOMATIC, Contrast
 from engine.media import jpeg, png, simple, tiff, video
 from engine.media.files import media_error, open_for_reading
 from engine.media.picture import DeepPicture, Picture, Rgb, Samples, UnreadableError, cut_short
@@ -114,12 +115,15 @@ def frame_size(path: Path, frame: int = 0) -> tuple[int, int]:
         return _shown_size(picture)
 
 
-def read_rgb(path: Path, frame: int = 0, *, max_pixels: int = MAX_PIXELS) -> Rgb:
+def read_rgb(
+    path: Path, frame: int = 0, contrast: Contrast = AUTOMATIC, *, max_pixels: int = MAX_PIXELS
+) -> Rgb:
     """Decode one frame to H x W x 3 uint8, RGB as a viewer shows it (see `engine.media.tone`), upright.
 
-    ``frame`` counts from 0 (a frame of a video, a TIFF page; other formats have one frame). A picture of
-    more than ``max_pixels`` pixels is refused before anything is decoded. Raises MediaError, also for a
-    file that is cut short: half a picture is never returned.
+    ``frame`` counts from 0 (a frame of a video, a TIFF page; other formats have one frame). ``contrast``
+    acts on samples of more than 8 bits only. A picture of more than ``max_pixels`` pixels is refused before
+    anything is decoded. Raises MediaError, also for a file that is cut short: half a picture is never
+    returned.
     """
     if is_video_name(path.name):
         reader = video.reader_of(path)
@@ -129,7 +133,40 @@ def read_rgb(path: Path, frame: int = 0, *, max_pixels: int = MAX_PIXELS) -> Rgb
     with _opened(path, frame) as (_, picture):
         if picture.width * picture.height > max_pixels:
             raise _too_large(picture.width, picture.height, max_pixels)
-        return _upright(picture.decode(), picture.orientation)
+        deep = _deep(picture)
+        pixels = picture.decode() if deep is None else deep.decode(contrast)
+        return _upright(pixels, picture.orientation)
+
+
+def contrast_in_force(path: Path, frame: int, contrast: Contrast) -> Contrast:
+    """The contrast where it acts on the picture; the automatic one for a picture of no more than 8 bits.
+
+    Reads the header. Raises MediaError.
+    """
+    if contrast == AUTOMATIC or is_video_name(path.name):
+        return AUTOMATIC
+    with _opened(path, frame) as (_, picture):
+        return AUTOMATIC if _deep(picture) is None else contrast
+
+
+def read_deep(path: Path, frame: int = 0) -> tuple[Samples, int] | None:
+    """The samples of one frame, H x W x 1 or 3, upright, and their depth in bits, as the file has them.
+
+    None for a picture of no more than 8 bits. Raises MediaError.
+    """
+    if is_video_name(path.name):
+        return None
+    with _opened(path, frame) as (_, picture):
+        deep = _deep(picture)
+        if deep is None:
+            return None
+        if picture.width * picture.height > MAX_PIXELS:
+            raise _too_large(picture.width, picture.height, MAX_PIXELS)
+        return _upright(deep.samples(), picture.orientation), deep.bits
+
+
+def _deep(picture: Picture) -> DeepPicture | None:
+    return picture if isinstance(picture, DeepPicture) and picture.is_deep else None
 
 
 def read_samples(path: Path, frame: int = 0) -> Samples:
@@ -137,14 +174,8 @@ def read_samples(path: Path, frame: int = 0) -> Samples:
 
     Else what `read_rgb` gives. Raises MediaError.
     """
-    if is_video_name(path.name):
-        return read_rgb(path, frame)
-    with _opened(path, frame) as (_, picture):
-        if picture.width * picture.height > MAX_PIXELS:
-            raise _too_large(picture.width, picture.height, MAX_PIXELS)
-        if isinstance(picture, DeepPicture) and picture.is_deep:
-            return _upright(picture.samples(), picture.orientation)
-        return _upright(picture.decode(), picture.orientation)
+    found = read_deep(path, frame)
+    return read_rgb(path, frame) if found is None else found[0]
 
 
 def read_grey(path: Path, frame: int = 0) -> NDArray[np.float32]:

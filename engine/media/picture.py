@@ -9,6 +9,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.document.contrast import Contrast
+
 #: H x W x 3 uint8, red green blue.
 Rgb = NDArray[np.uint8]
 
@@ -51,6 +53,13 @@ class DeepPicture(Protocol):
     @property
     def is_deep(self) -> bool:
         """Whether they are: unsigned of more than 8 bits, signed, or floating point, grey or RGB."""
+
+    @property
+    def bits(self) -> int:
+        """The depth of a sample, as stated."""
+
+    def decode(self, contrast: Contrast = ...) -> Rgb:
+        """As `Picture.decode`; deep samples become 8 bits by the contrast."""
 
     def samples(self) -> Samples:
         """H x W x channels (1 or 3) as stored; only where `is_deep`. Raises as `Picture.decode`."""

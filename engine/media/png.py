@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import PngImagePlugin
 
+from engine.document.contrast import AUTOMATIC, Contrast
 from engine.media.picture import Rgb, Samples, UnreadableError, cut_short, damaged
 from engine.media.tiff_tags import exif_orientation
 from engine.media.tone import grey_to_rgb, over_white, pillow_to_rgb, to_8_bit
@@ -60,7 +61,7 @@ class PngPicture:
             if chunk.kind == b"eXIf" and chunk.length <= _MOST_EXIF:
                 self.orientation = exif_orientation(self._read(chunk))
 
-    def decode(self) -> Rgb:
+    def decode(self, contrast: Contrast = AUTOMATIC) -> Rgb:
         """The pixels, H x W x 3. Raises UnreadableError and what Pillow raises."""
         needed = [(c.kind, self._checked(c)) for c in self._chunks if c.kind in _NEEDED]
         if not any(kind == b"IDAT" for kind, _ in needed):
@@ -75,12 +76,19 @@ class PngPicture:
         # Pillow keeps 8 of the 16 bits. It has just found the data sound, so that libpng, which prints
         # its complaints, will have none.
         clear = next((body for kind, body in needed if kind == b"tRNS"), b"")
-        return self._decode_16_bit([(kind, body) for kind, body in needed if kind != b"tRNS"], clear)
+        return self._decode_16_bit(
+            [(kind, body) for kind, body in needed if kind != b"tRNS"], clear, contrast
+        )
 
     @property
     def is_deep(self) -> bool:
         """Whether it has 16 bits."""
-        return bool(self._depth == 16)
+        return self.bits == 16
+
+    @property
+    def bits(self) -> int:
+        """The depth of a sample."""
+        return int(self._depth)
 
     def samples(self) -> Samples:
         """H x W x 1 (grey) or 3 (RGB) uint16. Raises UnreadableError and what Pillow raises."""
@@ -99,14 +107,14 @@ class PngPicture:
             raise UnreadableError(f"16-bit PNG decoded as {samples.dtype}")
         return samples.astype(np.uint16, copy=False)
 
-    def _decode_16_bit(self, chunks: list[tuple[bytes, bytes]], clear: bytes) -> Rgb:
+    def _decode_16_bit(self, chunks: list[tuple[bytes, bytes]], clear: bytes, contrast: Contrast) -> Rgb:
         samples = self._stored_16_bit(chunks)
         if samples.ndim == 2:
-            rgb = grey_to_rgb(to_8_bit(samples, 16))
+            rgb = grey_to_rgb(to_8_bit(samples, 16, contrast))
             bgr = samples[..., None]
         else:
             bgr = samples[..., :3]
-            rgb = to_8_bit(np.ascontiguousarray(bgr[..., ::-1]), 16)
+            rgb = to_8_bit(np.ascontiguousarray(bgr[..., ::-1]), 16, contrast)
             if samples.shape[2] == 4:
                 return over_white(rgb, (samples[..., 3] // 257).astype(np.uint8))
         if len(clear) == 2 * bgr.shape[2]:

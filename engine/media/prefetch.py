@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from engine.document.contrast import Contrast
 from engine.errors import MediaError
 from engine.media.image import MAX_PIXELS, frame_size, read_rgb
 from engine.media.picture import Rgb
@@ -17,14 +18,14 @@ MAX_BYTES = 1 << 30
 
 
 def decode_ahead(
-    pictures: Iterable[tuple[Path, int]],
+    pictures: Iterable[tuple[Path, int, Contrast]],
     *,
     workers: int,
     depth: int,
     max_bytes: int = MAX_BYTES,
     max_pixels: int = MAX_PIXELS,
 ) -> Generator[tuple[int, Rgb | MediaError], None, None]:
-    """Decode ``(path, frame)`` pairs and yield ``(index, H x W x 3 uint8 or the error)`` in their order.
+    """Decode ``(path, frame, contrast)`` and yield ``(index, H x W x 3 uint8 or the error)`` in their order.
 
     At most ``depth`` pictures, and no more than ``max_bytes`` of pixels by their headers, are decoded or
     being decoded and not yet taken. ``pictures`` is read as it is needed, in the caller's thread. Closing
@@ -38,11 +39,11 @@ def decode_ahead(
     try:
         while following or waiting:
             while following and len(waiting) < depth:
-                index, (path, frame) = following
+                index, (path, frame, contrast) = following
                 size = _decoded_bytes(path, frame, max_pixels)
                 if waiting and held + size > max_bytes:
                     break
-                waiting.append((index, size, threads.submit(_decode, path, frame, max_pixels)))
+                waiting.append((index, size, threads.submit(_decode, path, frame, contrast, max_pixels)))
                 held += size
                 following = next(coming, None)
             index, size = waiting[0][:2]
@@ -54,9 +55,9 @@ def decode_ahead(
         threads.shutdown(wait=True, cancel_futures=True)
 
 
-def _decode(path: Path, frame: int, max_pixels: int) -> Rgb | MediaError:
+def _decode(path: Path, frame: int, contrast: Contrast, max_pixels: int) -> Rgb | MediaError:
     try:
-        return read_rgb(path, frame, max_pixels=max_pixels)
+        return read_rgb(path, frame, contrast, max_pixels=max_pixels)
     except MediaError as e:
         # A new one, because the traceback of the first keeps the decoder's buffers alive.
         return MediaError(str(e))

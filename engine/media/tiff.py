@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
+from engine.document.contrast import AUTOMATIC, Contrast
 from engine.media.picture import Rgb, Samples, UnreadableError, damaged
 from engine.media.tiff_segments import Layout, read_samples
 from engine.media.tiff_tags import ORIENTATION, TiffTags, Value, valid_orientation
@@ -80,8 +81,8 @@ class TiffPicture:
         """How many pages the file has; reads the links between them."""
         return sum(1 for _ in self._tags.directories())
 
-    def decode(self) -> Rgb:
-        """The pixels of the page, H x W x 3. Raises UnreadableError."""
+    def decode(self, contrast: Contrast = AUTOMATIC) -> Rgb:
+        """The pixels of the page, H x W x 3; contrast: of deep samples. Raises UnreadableError."""
         layout = self._layout()
         photometric = self._number(_PHOTOMETRIC, _BLACK_IS_ZERO)
         if layout.compression == _JPEG:
@@ -95,7 +96,7 @@ class TiffPicture:
                 f"it has {layout.channels} channels of {layout.bits} bits, more than can be shown"
             )
         samples = read_samples(self._file, layout)
-        colour = self._colour(samples, layout, photometric)
+        colour = self._colour(samples, layout, photometric, contrast if self.is_deep else AUTOMATIC)
         return self._over_white(colour, samples, layout, photometric)
 
     @property
@@ -113,19 +114,24 @@ class TiffPicture:
             and (layout.bits > 8 or layout.sample_format != 1)
         )
 
+    @property
+    def bits(self) -> int:
+        """The depth of a sample. Raises UnreadableError."""
+        return self._layout().bits
+
     def samples(self) -> Samples:
         """H x W x 1 (grey) or 3 (RGB), as stored. Raises UnreadableError."""
         samples = read_samples(self._file, self._layout())
         return samples[..., : 3 if samples.shape[2] >= 3 else 1]
 
-    def _colour(self, samples: Samples, layout: Layout, photometric: int) -> Rgb:
+    def _colour(self, samples: Samples, layout: Layout, photometric: int, contrast: Contrast) -> Rgb:
         if photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _MASK) and layout.channels < 3:
-            grey = to_8_bit(samples[..., 0], layout.bits)
+            grey = to_8_bit(samples[..., 0], layout.bits, contrast)
             return grey_to_rgb(255 - grey if photometric == _WHITE_IS_ZERO else grey)
         if photometric == _PALETTE:
             return self._from_palette(samples[..., 0])
         if photometric in (_BLACK_IS_ZERO, _RGB) and layout.channels >= 3:
-            return to_8_bit(samples[..., :3], layout.bits)
+            return to_8_bit(samples[..., :3], layout.bits, contrast)
         if photometric == _CMYK and layout.channels >= 4:
             inks = np.ascontiguousarray(to_8_bit(samples[..., :4], layout.bits))
             profile = self._page.get(_ICC)

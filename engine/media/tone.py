@@ -2,11 +2,12 @@
 
 Knows arrays only, no files. Choices, each the same for every format:
 
-* More than 8 bits: cameras put 10, 12 or 14 bits into 16, and such pictures must not look black. The
-  samples are scaled by the smallest of the depths 8, 10, 12, 14, 16 that holds all but one sample in a
-  thousand; the rest (hot pixels) turn white. A picture that uses all 16 bits is scaled by its full range.
-* Signed, 32-bit and floating-point samples have no known white: the least finite value becomes black
-  and the greatest white. Not-a-number becomes black.
+* More than 8 bits: what becomes black and white is the affair of a `Contrast`. The automatic one: cameras
+  put 10, 12 or 14 bits into 16, and such pictures must not look black. So samples are scaled by the smallest
+  of the depths 8, 10, 12, 14, 16 that holds all but one sample in a thousand; the rest (hot pixels) turn
+  white. Signed, 32-bit and floating-point samples have no known white: the least finite value becomes
+  black and the greatest white.
+* Not-a-number becomes black.
 * Transparent pixels are laid over white, as on a page.
 * An ICC profile is used for CMYK, where it decides what the inks mean; RGB and grey are taken as sRGB.
 """
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from engine.document.contrast import AUTOMATIC, Contrast, Way
 from engine.media.picture import Rgb, Samples
 
 _DEPTHS = (8, 10, 12, 14)
@@ -29,19 +31,47 @@ _BLOCK = 1 << 20
 _AnySamples = TypeVar("_AnySamples", Samples, NDArray[np.uint8])
 
 
-def to_8_bit(samples: Samples, bits: int) -> NDArray[np.uint8]:
-    """Scale samples of any shape to uint8. ``bits`` is the depth the file states for unsigned integers."""
-    if samples.dtype.kind != "u" or bits > 16:
-        return _stretch(samples)
-    if bits < 8:
+def to_8_bit(samples: Samples, bits: int, contrast: Contrast = AUTOMATIC) -> NDArray[np.uint8]:
+    """Scale samples of any shape to uint8. ``bits`` is the depth the file states.
+
+    Unsigned integers of up to 8 bits fill their range whatever the contrast.
+    """
+    if samples.dtype.kind == "u" and bits < 8:
         return samples.astype(np.uint8) * np.uint8(255 // (2**bits - 1))
-    if bits == 8:
+    if samples.dtype.kind == "u" and bits == 8:
         return samples.astype(np.uint8, copy=False)
-    depth = _used_depth(samples, bits)
-    # A table of 65,536 entries is exact and cheaper than arithmetic on every sample.
-    values = np.arange(2**16, dtype=np.float64) * (255 / (2**depth - 1))
-    table: NDArray[np.uint8] = np.minimum(values + 0.5, 255).astype(np.uint8)
-    return np.take(table, samples.astype(np.uint16, copy=False))
+    low, high = limits(samples, bits, contrast)
+    return windowed(samples, low, high, contrast.gamma)
+
+
+def limits(samples: Samples, bits: int, contrast: Contrast) -> tuple[float, float]:
+    """The samples that become black and white; the first is greater where no sample is finite."""
+    is_small = samples.dtype.kind == "u" and bits <= 16
+    match contrast.way:
+        case Way.WINDOW:
+            return contrast.low, contrast.high
+        case Way.PERCENTILE:
+            return _percentiles(samples, contrast.low, contrast.high)
+        case Way.FULL if samples.dtype.kind == "u":
+            return 0.0, 2.0**bits - 1
+        case Way.FULL if samples.dtype.kind == "i":
+            return -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1
+        case Way.AUTOMATIC if is_small:
+            return 0.0, 2.0 ** _used_depth(samples, bits) - 1
+    return extremes(samples)
+
+
+def windowed(samples: Samples, low: float, high: float, gamma: float = 1.0) -> NDArray[np.uint8]:
+    """Samples of any shape as uint8: ``low`` and below black, ``high`` and above white."""
+    if samples.dtype.kind in "ui" and samples.dtype.itemsize <= 2:
+        # A table of 65,536 entries is exact and cheaper than arithmetic on every sample.
+        wide = np.dtype("u2" if samples.dtype.kind == "u" else "i2")
+        table = _scaled(np.arange(2**16).astype(np.uint16).view(wide), low, high, gamma)
+        return np.take(table, samples.astype(wide, copy=False).view(np.uint16))
+    shown = np.zeros(samples.shape, np.uint8)
+    for rows, into in zip(_row_blocks(samples), _row_blocks(shown), strict=True):
+        into[...] = _scaled(rows, low, high, gamma)
+    return shown
 
 
 def over_white(colour: NDArray[np.uint8], alpha: NDArray[np.uint8], *, premultiplied: bool = False) -> Rgb:
@@ -92,19 +122,35 @@ def _used_depth(samples: Samples, bits: int) -> int:
     return bits
 
 
-def _stretch(samples: Samples) -> NDArray[np.uint8]:
+def extremes(samples: Samples) -> tuple[float, float]:
+    """The least and the greatest finite sample; infinity and its negative where there is none."""
     low, high = math.inf, -math.inf
     for rows in _row_blocks(samples):
         finite = rows[np.isfinite(rows)]
         if finite.size:
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-    shown = np.zeros(samples.shape, np.uint8)
-    if high > low:
-        for rows, into in zip(_row_blocks(samples), _row_blocks(shown), strict=True):
-            # Halves, because high - low of the widest floats is infinite.
-            scaled = (rows.astype(np.float64) / 2 - low / 2) * (255 / (high / 2 - low / 2))
-            into[...] = np.nan_to_num(scaled, nan=0, posinf=255, neginf=0).clip(0, 255).round()
-    return shown
+    return low, high
+
+
+def _percentiles(samples: Samples, low: float, high: float) -> tuple[float, float]:
+    finite = samples[np.isfinite(samples)]
+    if not finite.size:
+        return math.inf, -math.inf
+    # The nearest sample, not a value between two: those of integers stay what a person reads off.
+    found = np.percentile(finite, (low, high), method="nearest")
+    return float(found[0]), float(found[1])
+
+
+def _scaled(samples: Samples, low: float, high: float, gamma: float) -> NDArray[np.uint8]:
+    values = samples.astype(np.float64)
+    if high <= low:  # one value, or none: nothing is brighter than it but what is above
+        return np.where(values > high, np.uint8(255 if high == low else 0), np.uint8(0))
+    # Halves, because high - low of the widest floats is infinite.
+    share = (values / 2 - low / 2) * (255 / (high / 2 - low / 2))
+    share = np.nan_to_num(share, nan=0, posinf=255, neginf=0).clip(0, 255)
+    if gamma != 1.0:
+        share = 255 * (share / 255) ** (1 / gamma)
+    return (share + 0.5).astype(np.uint8)
 
 
 def _row_blocks(samples: _AnySamples) -> Iterator[_AnySamples]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.document.records import MediaItem
 from engine.errors import MediaError, ProjectError
 from engine.media.files import system_path
 from engine.media.scan import ScannedFile, content_hash
+from engine.project import contrasts, notes
 from engine.project.matching import KnownFile, Match, Plan, match_files
 
 _log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ def apply(connection: sqlite3.Connection, plan: Plan) -> None:
         _apply_change(connection, match)
     for match in (*plan.renamed, *plan.returned, *plan.touched):
         _apply_same(connection, match)
+    notes.follow(connection, ((match.known.path, match.file.path) for match in plan.renamed))
     connection.executemany(
         "INSERT INTO media (path, size, mtime_ns) VALUES (?, ?, ?)",
         ((file.path, file.size, file.mtime_ns) for file in plan.added),
@@ -91,10 +93,11 @@ def read_items(connection: sqlite3.Connection) -> tuple[MediaItem, ...]:
     rows = connection.execute(
         "SELECT id, path, frame, width, height, content_hash, missing FROM media ORDER BY path, frame, id"
     )
+    contrast_of = contrasts.read(connection).of
     # Spelt out: 100,000 rows are read here before a person sees the list.
     return tuple(
         [
-            MediaItem(id_, path, frame, width, height, content, missing == 1)
+            MediaItem(id_, path, frame, width, height, content, missing == 1, contrast_of(path))
             for id_, path, frame, width, height, content, missing in rows
         ]
     )
@@ -136,7 +139,9 @@ def frame_item(connection: sqlite3.Connection, path: str, frame: int) -> MediaIt
         WHERE path = ? AND frame = ? AND missing = 0""",
         (path, frame),
     ).fetchone()
-    return None if row is None else MediaItem(*row)
+    if row is None:
+        return None
+    return replace(MediaItem(*row), contrast=contrasts.read(connection).of(path))
 
 
 def blank_frames(connection: sqlite3.Connection) -> frozenset[int]:

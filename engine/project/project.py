@@ -205,9 +205,9 @@ class Project:
         with self._reading() as connection:
             return notes.read(connection, prefix)
 
-    def note(self, key: str, value: str | None) -> None:
-        """Keep a small text under a name; None drops it."""
-        self._write(lambda connection: notes.write(connection, key, value))
+    def note(self, changes: Mapping[str, str | None]) -> None:
+        """Keep small texts under these names, in one step; None drops one."""
+        self._write(lambda connection: notes.write(connection, changes))
 
     # Classes
 

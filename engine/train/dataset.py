@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.document.contrast import Contrast
 from engine.document.masks import Mask
 from engine.document.records import Instance
 from engine.errors import DataError
@@ -25,7 +26,7 @@ CACHE_BYTES = 4 << 30
 SHAPE_WINDOW = 8
 """Batches are made from this many batches' pictures at a time, so that like shapes come together."""
 
-Reader = Callable[[Path, int], NDArray[np.uint8]]
+Reader = Callable[[Path, int, Contrast], NDArray[np.uint8]]
 
 
 class Dataset:
@@ -67,7 +68,7 @@ class Dataset:
         return self._images[index].width / self._images[index].height
 
     def _load(self, image: LabelledImage) -> Sample:
-        sample = sample_of(image, self._read(image.path, image.frame), self._labels)
+        sample = sample_of(image, self._read(image.path, image.frame, image.contrast), self._labels)
         height, width = resized_shape(*sample.shape, *self._sides)
         return resized(sample, height, width) if height < sample.shape[0] else sample
 

@@ -59,7 +59,7 @@ def evaluate(
 
 def found_on(predictor: Predictor, image: LabelledImage, ids: dict[str, int]) -> tuple[Instance, ...]:
     """Run a model on one image; see `evaluate` and `detections`."""
-    (prediction,) = predictor.predict([read_rgb(image.path, image.frame)])
+    (prediction,) = predictor.predict([read_rgb(image.path, image.frame, image.contrast)])
     return detections(prediction, image, ids)
 
 

@@ -73,7 +73,7 @@ class Showing:
         image = self._truth.images[number]
         found = [one for one in seen.found[number] if (one.score or 0.0) >= THRESHOLD]
         classes = {one.id: dataclasses.replace(one, name="") for one in self._truth.classes}
-        pixels = read_rgb(image.path, image.frame)
+        pixels = read_rgb(image.path, image.frame, image.contrast)
         share = min(1.0, SIDE / max(pixels.shape[:2]))
         small, shrunk = _shrunk(pixels, share), _shrunk_instances(found, share)
         drawn = draw(small, shrunk, classes)

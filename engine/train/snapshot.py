@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from engine.document.codec import from_bytes, to_bytes
+from engine.document.contrast import AUTOMATIC, Contrast
 from engine.document.diff import Diff
 from engine.document.records import ClassDef, IgnoreRegion, Instance, Record
 from engine.errors import TrainingError
@@ -84,6 +85,7 @@ def _row(image: LabelledImage) -> dict[str, object]:
         "frame": image.frame,
         "width": image.width,
         "height": image.height,
+        "contrast": str(image.contrast),
         "order": list(records),
         "records": base64.b64encode(to_bytes(Diff(added=records))).decode("ascii"),
     }
@@ -105,4 +107,5 @@ def _image(row: dict[str, object]) -> LabelledImage:
         tuple(one for one in ordered if isinstance(one, Instance)),
         tuple(one for one in ordered if isinstance(one, IgnoreRegion)),
         frame,
+        Contrast.parse(str(row.get("contrast", AUTOMATIC))),
     )

@@ -77,7 +77,7 @@ def labelled_image(project: Project, item: MediaItem) -> LabelledImage:
     seen = tuple(one for one in document.instances if not one.provenance.is_proposal)
     unseen = (one for one in document.instances if one.provenance.is_proposal)
     ignored = (*document.ignore_regions, *(_region(one) for one in unseen))
-    return LabelledImage(path, width, height, seen, ignored, item.frame)
+    return LabelledImage(path, width, height, seen, ignored, item.frame, item.contrast)
 
 
 def _region(one: Instance) -> IgnoreRegion:

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from engine.document.records import MediaItem, ReviewState
 from engine.errors import MaskwrightError
-from engine.media.image import read_rgb
+from engine.media.image import contrast_in_force, read_rgb
 from engine.messages import Event, Examine, ImageExamined, ImageFailed, OrderId, Progress
 from engine.prediction import Prediction
 from engine.project import Project
 from engine.project.examined import Examined
+from engine.proposing import content_key
 from engine.tuning.doubts import conflicts, doubt, mirrored
 
 Predict: TypeAlias = Callable[[NDArray[np.uint8]], Prediction]
@@ -74,14 +75,15 @@ def _key(project: Project, item: MediaItem, weights: str) -> str:
     if state.review is ReviewState.REVIEWED:
         labels = f" reviewed {project.last_edit(item.id)}"
     try:
-        content = project.ensure_hash(item.id)
+        contrast = contrast_in_force(project.path_of(item), item.frame, item.contrast)
+        content = content_key(project.ensure_hash(item.id), item.frame, contrast)
     except MaskwrightError:
-        content = ""  # it cannot be read: decoding will say why
-    return f"{content}:{item.frame} {weights}{labels}"
+        content = f":{item.frame}"  # it cannot be read: decoding will say why
+    return f"{content} {weights}{labels}"
 
 
 def _examined(project: Project, item: MediaItem, key: str, predict: Predict) -> Examined:
-    picture = read_rgb(project.path_of(item), item.frame)
+    picture = read_rgb(project.path_of(item), item.frame, item.contrast)
     plain = predict(picture)
     document = project.load(item.id)
     if document.state.review is ReviewState.REVIEWED:

@@ -30,7 +30,7 @@ def prepare(project: Project, share: float) -> Iterator[Preparing]:
     for number, item in enumerate(items, start=1):
         try:
             project.ensure_hash(item.id)
-            pixels = read_rgb(project.path_of(item), item.frame)
+            pixels = read_rgb(project.path_of(item), item.frame, item.contrast)
         except MediaError:
             pass  # whoever opens it is told
         else:

@@ -19,7 +19,7 @@ from gui.camera import Placement
 from gui.canvas.adjust import Table
 from gui.canvas.colors import Row
 from gui.canvas.overlay import Overlay
-from gui.canvas.pyramid import Pyramid, image_over
+from gui.canvas.pyramid import Scaled, image_over
 
 T = TypeVar("T", bound=np.generic)
 
@@ -32,7 +32,7 @@ class Frame:
 
     def __init__(self) -> None:
         self.image = QImage()
-        self.pyramid: Pyramid | None = None
+        self.pyramid: Scaled | None = None
         self.overlay: Overlay | None = None
         self.adjust: Table | None = None
         self.background = QColor("#2b2b2b")
@@ -120,7 +120,7 @@ class Frame:
         left, top, right, bottom = self.placement.pixels_of(0, 0, columns, rows)
         return max(x0, left), max(y0, top), min(x1, right), min(y1, bottom)
 
-    def _draw_picture(self, pyramid: Pyramid, x0: int, y0: int, x1: int, y1: int) -> None:
+    def _draw_picture(self, pyramid: Scaled, x0: int, y0: int, x1: int, y1: int) -> None:
         place = self.placement
         level = pyramid.level_for(place.scale)
         height, width = pyramid.size_at(level)

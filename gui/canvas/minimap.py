@@ -6,7 +6,7 @@ from PySide6.QtCore import QPointF, QRect, QRectF
 from PySide6.QtGui import QColor, QImage, QPainter, QPen
 
 from gui.camera import Camera
-from gui.canvas.pyramid import Pyramid, image_over
+from gui.canvas.pyramid import Scaled, image_over
 
 _SIDE = 168  # view pixels of its longer side
 _GAP = 12  # to the view's edges
@@ -16,12 +16,12 @@ class Minimap:
     """Give it the picture, the view's size and the camera; ask it where it is."""
 
     def __init__(self) -> None:
-        self._pyramid: Pyramid | None = None
+        self._pyramid: Scaled | None = None
         self._small = QImage()
         self._rect = QRectF()
         self._seen = QRectF()
 
-    def set_picture(self, pyramid: Pyramid | None) -> None:
+    def set_picture(self, pyramid: Scaled | None) -> None:
         """Take another picture, or the same with more of it built."""
         self._pyramid = pyramid
         self._small = QImage()
@@ -92,7 +92,7 @@ class Minimap:
         return QRectF(moved.x() * across, moved.y() * down, moved.width() * across, moved.height() * down)
 
     @staticmethod
-    def _made(pyramid: Pyramid, ratio: float) -> QImage:
+    def _made(pyramid: Scaled, ratio: float) -> QImage:
         level = pyramid.level_for(_SIDE * ratio / max(pyramid.size_at(0)))
         whole = pyramid.image(level)
         if whole is not None:

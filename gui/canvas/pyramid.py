@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -20,37 +21,25 @@ from engine.media.picture import Rgb
 Rgb32 = NDArray[np.uint8]
 """H x W x 4 uint8, blue green red 255: what Qt calls Format_RGB32."""
 
+_Number = TypeVar("_Number", bound=np.generic)
 _LEAST_SIDE = 64  # a smaller level would not be cheaper to draw
 _KEPT_PIXELS = 48_000_000  # up to here the picture itself is kept as RGB32 too, four bytes a pixel
 
 
-class Pyramid:
-    """Level k holds the picture at 1 / 2**k, its sides rounded up. Levels come one by one."""
+class Scaled:
+    """A picture at several scales: level k holds it at 1 / 2**k, its sides rounded up."""
 
-    def __init__(self, pixels: Rgb) -> None:
-        self.pixels = pixels
-        self._levels: dict[int, Rgb32] = {}
-        self._images: dict[int, QImage] = {}
+    def __init__(self, height: int, width: int) -> None:
+        self._height, self._width = height, width
 
     @property
     def depth(self) -> int:
         """The number of levels, the picture itself among them."""
-        least: int = min(self.pixels.shape[:2])
-        return max(1, (least // _LEAST_SIDE).bit_length())
+        return max(1, (min(self._height, self._width) // _LEAST_SIDE).bit_length())
 
     def size_at(self, level: int) -> tuple[int, int]:
         """Height and width of a level."""
-        height, width = self.pixels.shape[:2]
-        return -(-height >> level), -(-width >> level)
-
-    def put(self, level: int, pixels: Rgb32) -> None:
-        """Take a level that was built."""
-        self._levels[level] = pixels
-        self._images[level] = image_over(pixels)
-
-    def image(self, level: int) -> QImage | None:
-        """The whole level for Qt to draw from, where it is built."""
-        return self._images.get(level)
+        return -(-self._height >> level), -(-self._width >> level)
 
     def level_for(self, scale: float) -> int:
         """The smallest level that need not be enlarged to be drawn at `scale` pixels an image pixel."""
@@ -59,14 +48,40 @@ class Pyramid:
             level += 1
         return level
 
+    def image(self, _level: int) -> QImage | None:
+        """The whole level for Qt to draw from, where there is one."""
+        return None
+
     def region(self, level: int, x0: int, y0: int, x1: int, y1: int) -> Rgb32:
-        """Pixels of a level between edges inside it: a view where it is built, else picked."""
+        """Pixels of a level between edges inside it."""
+        raise NotImplementedError
+
+
+class Pyramid(Scaled):
+    """A picture of 8 bits. Its levels come one by one."""
+
+    def __init__(self, pixels: Rgb) -> None:
+        super().__init__(*pixels.shape[:2])
+        self.pixels = pixels
+        self._levels: dict[int, Rgb32] = {}
+        self._images: dict[int, QImage] = {}
+
+    def put(self, level: int, pixels: Rgb32) -> None:
+        """Take a level that was built."""
+        self._levels[level] = pixels
+        self._images[level] = image_over(pixels)
+
+    def image(self, level: int) -> QImage | None:
+        return self._images.get(level)
+
+    def region(self, level: int, x0: int, y0: int, x1: int, y1: int) -> Rgb32:
+        """A view of the level where it is built, else picked from the picture."""
         built = self._levels.get(level)
         if built is not None:
             return built[y0:y1, x0:x1]
         step = 1 << level
         picked = self.pixels[y0 * step : y1 * step : step, x0 * step : x1 * step : step]
-        return _rgb32(picked)
+        return rgb32(picked)
 
 
 def image_over(pixels: Rgb32) -> QImage:
@@ -83,22 +98,26 @@ def build(pixels: Rgb, depth: int, take: Callable[[int, Rgb32], bool]) -> None:
     small: NDArray[np.uint8] = pixels
     for level in range(1, depth):
         small = halved(small)
-        if not take(level, _rgb32(small)):
+        if not take(level, rgb32(small)):
             return
     if pixels.shape[0] * pixels.shape[1] <= _KEPT_PIXELS:
-        take(0, _rgb32(pixels))
+        take(0, rgb32(pixels))
 
 
-def halved(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The mean of each 2 x 2 pixels; of an odd last row or column, each second pixel."""
+def halved(pixels: NDArray[_Number]) -> NDArray[_Number]:
+    """The mean of each 2 x 2 pixels; of an odd last row or column, each second pixel.
+
+    pixels: H x W or H x W x channels of a type that OpenCV can average.
+    """
     height, width = pixels.shape[:2]
     even = pixels[: height // 2 * 2, : width // 2 * 2]
-    half = np.asarray(
-        cv2.resize(even, (width // 2, height // 2), interpolation=cv2.INTER_AREA), dtype=np.uint8
-    )
+    size = (width // 2, height // 2)
+    found: Any = even
+    half = np.asarray(cv2.resize(found, size, interpolation=cv2.INTER_AREA), pixels.dtype)
+    half = half.reshape(height // 2, width // 2, *pixels.shape[2:])  # OpenCV drops a single channel
     if (height % 2, width % 2) == (0, 0):
         return half
-    whole = np.empty(((height + 1) // 2, (width + 1) // 2, *pixels.shape[2:]), dtype=np.uint8)
+    whole = np.empty(((height + 1) // 2, (width + 1) // 2, *pixels.shape[2:]), pixels.dtype)
     whole[: height // 2, : width // 2] = half
     if height % 2:
         whole[-1] = pixels[-1, ::2]
@@ -107,7 +126,7 @@ def halved(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return whole
 
 
-def _rgb32(pixels: Rgb) -> Rgb32:
+def rgb32(pixels: Rgb) -> Rgb32:
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2BGRA), dtype=np.uint8)
 
 

@@ -48,6 +48,7 @@ class CanvasView(QWidget):
         super().__init__(parent)
         self._editor = editor
         self._frame = Frame()
+        self._plain: Pyramid | None = None  # the picture as it is, also while a lens is before it
         self._builder = PyramidBuilder()
         self._minimap = Minimap()
         self._vectors = Vectors(editor)
@@ -86,6 +87,7 @@ class CanvasView(QWidget):
         editor.marks_changed.connect(self.update)
         editor.camera_changed.connect(self._take_camera)
         editor.sight_changed.connect(self._take_sight)
+        editor.lens_changed.connect(self._take_lens)
         editor.classes_changed.connect(self._take_classes)
         self._builder.built.connect(self._take_level)
         self._input.space_tapped.connect(self.space_tapped)
@@ -124,7 +126,7 @@ class CanvasView(QWidget):
             self._frame.pyramid = self._frame.overlay = None
             self._minimap.set_picture(None)
         else:
-            self._frame.pyramid = self._builder.start(shown.pixels)
+            self._frame.pyramid = self._plain = self._builder.start(shown.pixels)
             self._frame.overlay = Overlay(shown.labels or LabelMap(*shown.size))
             self._frame.overlay.see(self._sight)
             self._minimap.set_picture(self._frame.pyramid)
@@ -192,6 +194,12 @@ class CanvasView(QWidget):
                 self._frame.overlay.see(self._sight)
             self._frame.invalidate()
         self._repaint()
+
+    def _take_lens(self) -> None:
+        self._frame.pyramid = self._editor.lens or self._plain
+        self._minimap.set_picture(self._frame.pyramid)
+        self._frame.invalidate()
+        self.update()
 
     def _take_classes(self) -> None:
         self._vectors.colors = {one.id: rgb_of(one.color) for one in self._editor.classes}

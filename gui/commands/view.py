@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from PySide6.QtWidgets import QWidget
+
 from gui.camera import Camera
 from gui.commands.registry import Context, command
+from gui.dialogs.contrast import show_contrast
 from gui.editor import Sight
 
 _MENU = ("View",)
@@ -170,6 +173,19 @@ def _set_opacity(context: Context, opacity: float) -> None:
 def pixel_grid(context: Context) -> None:
     """Show a line between pixels when they are large, or none."""
     _turn(context, "pixel_grid")
+
+
+def _show_contrast(parent: QWidget, context: Context) -> None:
+    show_contrast(parent, context)
+
+
+@command(
+    "view.contrast", "&Window and level…", menu=_MENU, section="picture", shortcuts=("Ctrl+L",),
+    when=_is_shown, ask=_show_contrast, icon="contrast",
+    hint="Which samples of 16-bit and floating-point pictures are black and white, for you and for models",
+)  # fmt: skip
+def contrast(_context: Context) -> None:
+    """The window that opened is all."""
 
 
 def _is_adjusted(context: Context) -> bool:

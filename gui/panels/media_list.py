@@ -331,7 +331,9 @@ class MediaList(QWidget):
         items = [self.model.item(row) for row in (*seen, *around) if 0 <= row < len(self.model.ids)]
         self._pictured.update((item.id, _look_of(item)) for item in items)
         self._thumbnails.want(
-            Wanted(item.id, self._desk.path_of(item), item.frame) for item in items if not item.missing
+            Wanted(item.id, self._desk.path_of(item), item.frame, item.contrast)
+            for item in items
+            if not item.missing
         )
 
     @Slot()
@@ -364,4 +366,4 @@ class MediaList(QWidget):
 
 def _look_of(item: MediaItem) -> tuple[object, ...]:
     """What a thumbnail depends on."""
-    return item.path, item.content_hash, item.missing
+    return item.path, item.content_hash, item.missing, item.contrast

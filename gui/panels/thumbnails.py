@@ -16,6 +16,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage, QPixmap
 
+from engine.document.contrast import AUTOMATIC, Contrast
 from engine.errors import MaskwrightError
 from engine.media.files import system_path
 from engine.media.image import probe, read_rgb
@@ -42,6 +43,7 @@ class Wanted:
     media_id: int
     path: Path
     frame: int
+    contrast: Contrast = AUTOMATIC
 
 
 class Thumbnails(QObject):
@@ -105,7 +107,7 @@ class Thumbnails(QObject):
             media_id, wanted = self._pending.popitem(last=False)
             self._running.add(media_id)
         try:
-            return media_id, _decode(wanted.path, wanted.frame, self._ratio)
+            return media_id, _decode(wanted, self._ratio)
         except (MaskwrightError, OSError, cv2.error):
             return media_id, None  # opening the picture says why
         finally:
@@ -126,7 +128,8 @@ class Thumbnails(QObject):
         self.ready.emit(media_id)
 
 
-def _decode(path: Path, frame: int, ratio: float) -> QImage | None:
+def _decode(wanted: Wanted, ratio: float) -> QImage | None:
+    path, frame = wanted.path, wanted.frame
     info = probe(path, frame)
     scale = min(WIDTH * ratio / info.width, HEIGHT * ratio / info.height)
     width, height = max(round(info.width * scale), 1), max(round(info.height * scale), 1)
@@ -134,7 +137,7 @@ def _decode(path: Path, frame: int, ratio: float) -> QImage | None:
     if pixels is None:
         if info.width * info.height > _TOO_LARGE:
             return None
-        pixels = read_rgb(path, frame)
+        pixels = read_rgb(path, frame, wanted.contrast)
     small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
     # `copy` holds the interpreter's lock, for a stamp no longer than a blink.
     return QImage(small.data, width, height, small.strides[0], QImage.Format.Format_RGB888).copy()

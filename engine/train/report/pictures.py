@@ -50,7 +50,7 @@ class Painter:
         """Reads the picture. Raises MediaError."""
         self.image = image
         self.names = {one.id: one.name for one in classes}
-        pixels = read_rgb(image.path, image.frame)
+        pixels = read_rgb(image.path, image.frame, image.contrast)
         self._times = max(1, math.ceil(SMALL_SIDE / max(pixels.shape[:2])))
         self._pixels = pixels.repeat(self._times, axis=0).repeat(self._times, axis=1)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
 from engine.errors import MediaError
-from engine.media.image import ImageInfo, frame_size, probe, read_rgb
+from engine.media.image import MAX_PIXELS, ImageInfo, frame_size, probe, read_rgb
 from tests.engine.media import make
 
 SCENE = make.scene()
@@ -27,9 +27,9 @@ def write(folder: Path, data: bytes, name: str = "a.jpg") -> Path:
     return path
 
 
-def refusal(path: Path, frame: int = 0, **options: int) -> str:
+def refusal(path: Path, frame: int = 0, *, max_pixels: int = MAX_PIXELS) -> str:
     with pytest.raises(MediaError) as caught:
-        read_rgb(path, frame, **options)
+        read_rgb(path, frame, max_pixels=max_pixels)
     sentence = str(caught.value)
     assert sentence.startswith(f"{path.name}: ")
     assert "\n" not in sentence

@@ -8,7 +8,8 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.media.tone import cmyk_to_rgb, lab_to_rgb, over_white, to_8_bit
+from engine.document.contrast import Contrast, Way
+from engine.media.tone import cmyk_to_rgb, lab_to_rgb, limits, over_white, to_8_bit
 
 
 @pytest.mark.parametrize("depth", [8, 10, 12, 14, 16])
@@ -98,3 +99,62 @@ def test_that_lab_white_black_and_red_are_what_they_are() -> None:
     lightness, a, b = (np.array([v], np.float32) for v in ([100, 0, 53.24], [0, 0, 80.09], [0, 0, 67.2]))
     shown = lab_to_rgb(lightness, a, b)[0].astype(int)
     assert np.abs(shown - [[255, 255, 255], [0, 0, 0], [255, 0, 0]]).max() <= 2
+
+
+WINDOW = Contrast(Way.WINDOW, 100, 1100)
+
+
+@pytest.mark.parametrize("kind", ["uint16", "int16", "uint32", "int32", "float32", "float64"])
+def test_that_a_window_maps_its_two_samples_to_black_and_white(kind: str) -> None:
+    samples = np.array([[0, 100, 350, 600, 1100, 30_000]], kind)
+    assert to_8_bit(samples, 8 * samples.dtype.itemsize, WINDOW).tolist() == [[0, 0, 64, 128, 255, 255]]
+
+
+def test_that_a_signed_window_reaches_below_zero() -> None:
+    samples = np.array([[-1000, -500, 0, 500, 32_767]], np.int16)
+    shown = to_8_bit(samples, 16, Contrast(Way.WINDOW, -500, 500))
+    assert shown.tolist() == [[0, 0, 128, 255, 255]]
+
+
+def test_that_gamma_bends_between_black_and_white_and_leaves_them() -> None:
+    samples = np.array([[100, 350, 1100]], np.uint16)
+    dark, light = (to_8_bit(samples, 16, Contrast(Way.WINDOW, 100, 1100, gamma)) for gamma in (0.5, 2.0))
+    assert dark.tolist() == [[0, round(255 * 0.25**2), 255]]
+    assert light.tolist() == [[0, round(255 * 0.25**0.5), 255]]
+
+
+@given(arrays.arrays(np.uint16, (9, 11)), st.floats(0, 49), st.floats(51, 100))
+def test_that_percentiles_are_those_of_the_sorted_samples(
+    samples: NDArray[np.uint16], low: float, high: float
+) -> None:
+    found = limits(samples, 16, Contrast(Way.PERCENTILE, low, high))
+    ordered = np.sort(samples, axis=None)
+    for value, share in zip(found, (low, high), strict=True):
+        place = share / 100 * (len(ordered) - 1)
+        assert value in (ordered[int(np.floor(place))], ordered[int(np.ceil(place))])
+
+
+def test_that_percentiles_pass_over_what_is_no_number() -> None:
+    samples = np.array([np.nan, np.inf, *range(101)], np.float32)
+    assert limits(samples, 32, Contrast(Way.PERCENTILE, 10, 90)) == (10, 90)
+
+
+@pytest.mark.parametrize(
+    ("kind", "bits", "range_"),
+    [("uint16", 12, (0, 4095)), ("uint16", 16, (0, 65_535)), ("int16", 16, (-32_768, 32_767))],
+)
+def test_that_the_full_range_is_that_of_the_type(kind: str, bits: int, range_: tuple[float, float]) -> None:
+    assert limits(np.array([5, 9], kind), bits, Contrast(Way.FULL)) == range_
+    assert limits(np.array([5, 9], np.float32), 32, Contrast(Way.FULL)) == (5, 9)
+
+
+def test_that_a_few_bright_samples_are_seen_where_both_percentiles_are_one_value() -> None:
+    samples = np.zeros((100, 100), np.uint16)
+    samples[0, :5] = 9
+    shown = to_8_bit(samples, 16, Contrast(Way.PERCENTILE, 0.1, 99.9))
+    assert shown[0, :6].tolist() == [255] * 5 + [0]
+
+
+def test_that_8_bits_are_left_alone_whatever_the_contrast() -> None:
+    samples = np.arange(256, dtype=np.uint8)
+    assert np.array_equal(to_8_bit(samples, 8, WINDOW), samples)

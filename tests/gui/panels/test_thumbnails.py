@@ -29,9 +29,9 @@ def test_that_what_scrolled_away_before_its_turn_is_dropped(
 ) -> None:
     go, decoded = threading.Event(), []
 
-    def slowly(path: Path, frame: int, ratio: float) -> QImage | None:
+    def slowly(wanted: Wanted, _ratio: float) -> QImage | None:
         go.wait(10)
-        decoded.append(path.name)
+        decoded.append(wanted.path.name)
         return QImage(8, 8, QImage.Format.Format_RGB32)
 
     monkeypatch.setattr(thumbnails, "_decode", slowly)
