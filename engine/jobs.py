@@ -57,6 +57,7 @@ LOOK_AHEAD_BATCHES = 4
 """How many batches' worth of decoded pictures are sorted by shape, so that a batch is padded little."""
 
 Image = NDArray[np.uint8]
+Answered: TypeAlias = tuple[MediaItem, Prediction | MaskwrightError]
 OpenProject: TypeAlias = Callable[[Path], AbstractContextManager[Project]]
 
 
@@ -119,7 +120,8 @@ class Jobs:
     def _predict(self, order: OrderId, request: PredictImage) -> Job:
         predictor = self._model(request.choice).predictor
         if predictor.has_masks:  # what the backbone says is kept for the prompts that may follow
-            prediction = self._prompts_of(predictor).predict(_content_of(request), _reader(request))
+            prompter = self._prompts_of(predictor)
+            prediction = yield from prompter.predict(_content_of(request), _reader(request))
         else:
             prediction = predictor.predict([_reader(request)()])[0]
         yield Predicted(order, request.generation, prediction)
@@ -221,7 +223,11 @@ def _label_project(order: OrderId, request: LabelFolder, model: ReadyModel, proj
         tally.failed += 1
         yield ImageFailed(order, path, f"{path}: it is not a picture this program reads")
     store = _Store(project, request, model)
-    for item, answer in _answers(project, todo, model.predictor, request.max_pixels):
+    for found in _answers(project, todo, model.predictor, request.max_pixels):
+        if found is None:
+            yield None
+            continue
+        item, answer = found
         if isinstance(answer, MaskwrightError):
             tally.failed += 1
             yield ImageFailed(order, item.path, str(answer))
@@ -308,8 +314,11 @@ def _key(project: Project, item: MediaItem, request: LabelFolder, model: ReadyMo
 
 def _answers(
     project: Project, todo: list[MediaItem], predictor: Predictor, max_pixels: int
-) -> Iterator[tuple[MediaItem, Prediction | MaskwrightError]]:
-    """Decode ahead and predict, batches of like shape on a GPU; every item is answered once."""
+) -> Iterator[Answered | None]:
+    """Decode ahead and predict, batches of like shape on a GPU; every item is answered once.
+
+    None is a moment between two steps.
+    """
     batch_size = GPU_BATCH if predictor.device.type == "cuda" else 1
     decoded = decode_ahead(
         [(project.path_of(item), item.frame, item.contrast) for item in todo],
@@ -334,11 +343,11 @@ def _answers(
 
 def _predict_buffer(
     buffer: list[tuple[MediaItem, Image]], predictor: Predictor, batch_size: int
-) -> Iterator[tuple[MediaItem, Prediction | MaskwrightError]]:
+) -> Iterator[Answered | None]:
     buffer.sort(key=lambda pair: pair[1].shape[0] / pair[1].shape[1])
     for start in range(0, len(buffer), batch_size):
         batch = buffer[start : start + batch_size]
-        answers = predictor.predict_each([image for _, image in batch])
+        answers = yield from predictor.predict_in_steps([image for _, image in batch])
         yield from zip((item for item, _ in batch), answers, strict=True)
 
 

@@ -1,7 +1,8 @@
 """One thread that owns the model and runs jobs, the most urgent first.
 
-A job is a generator of events. After each event the worker looks whether something more urgent came
-in; if so that runs to its end first. Canceling closes the generator. Knows nothing of what jobs do.
+A job is a generator of events, and of None between its steps. After each the worker looks whether something
+more urgent came in; if so that runs to its end first. Canceling closes the generator. Knows nothing of what
+jobs do.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from engine.messages import Canceled, Ending, Event, Failed, Finished, OrderId, 
 log = logging.getLogger(__name__)
 
 Summary: TypeAlias = Mapping[str, int | float | str]
-Job: TypeAlias = Generator[Event, None, Summary]
+Job: TypeAlias = Generator[Event | None, None, Summary]
+"""None is a moment at which a job may be left alone without anything to tell."""
 StartJob: TypeAlias = Callable[[OrderId, WorkRequest], Job]
 
 
@@ -105,7 +107,9 @@ class Worker(threading.Thread):
                 return Canceled(order.id)
             if order.job is None:
                 order.job = self._start_job(order.id, order.request)
-            self._emit(next(order.job))
+            event = next(order.job)
+            if event is not None:
+                self._emit(event)
         except StopIteration as stop:
             return Finished(order.id, stop.value or {})
         except MaskwrightError as error:

@@ -8,16 +8,23 @@ computed for its own class only.
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeAlias, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.detection import FasterRCNN, MaskRCNN
+from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.ops import boxes as box_ops
+
+T = TypeVar("T")
+Steps: TypeAlias = Generator[None, None, T]
+"""Work that may be left alone after each step while something more urgent is done; returns its result."""
 
 LEAST_SIDE = 1e-2
 """Of a detection's box, resized-image pixels: torchvision's."""
@@ -30,9 +37,9 @@ ROIS_AT_ONCE = 64
 class Features:
     """What the backbone says of a batch.
 
-    levels: P2..P6 by torchvision's names "0".."3", "pool". pooled: the same, contiguous, for RoIAlign,
-    which would copy them anew at every call. padded: height and width of the batch. shapes: height and
-    width of each resized picture inside it.
+    levels: P2..P6 by torchvision's names "0".."3", "pool". pooled: the same, contiguous and float32, for
+    RoIAlign, which would copy them anew at every call. padded: height and width of the batch. shapes:
+    height and width of each resized picture inside it.
     """
 
     levels: dict[str, Tensor]
@@ -118,19 +125,22 @@ class Pass:
     detections: list[Detections]
 
 
-def run(network: FasterRCNN, batch: Tensor, shapes: list[tuple[int, int]]) -> Pass:
+def run(network: FasterRCNN, batch: Tensor, shapes: list[tuple[int, int]]) -> Steps[Pass]:
     """All stages in their order. batch: N x 3 x H x W, normalised and padded."""
-    found = features(network, batch, shapes)
+    found = yield from features(network, batch, shapes)
+    yield
     first = propose(network, found)
-    second, detections = finish(network, found, [one.proposals for one in first])
+    yield
+    second, detections = yield from finish(network, found, [one.proposals for one in first])
     return Pass(found, first, second, detections)
 
 
 def finish(
     network: FasterRCNN, found: Features, proposals: list[Tensor]
-) -> tuple[list[SecondStage], list[Detections]]:
+) -> Steps[tuple[list[SecondStage], list[Detections]]]:
     """Stage two on proposals, R x 4 resized-image pixels an image: boxes and classes, then masks."""
     second = detect(network, found, proposals)
+    yield
     kept = [one.sifted.kept for one in second]
     boxes = [one.sifted.boxes[rows] for one, rows in zip(second, kept, strict=True)]
     scores = [one.chances[:, 1:].reshape(-1)[rows] for one, rows in zip(second, kept, strict=True)]
@@ -141,12 +151,29 @@ def finish(
     return second, [Detections(*one) for one in zip(boxes, scores, labels, probs, strict=True)]
 
 
-def features(network: FasterRCNN, batch: Tensor, shapes: list[tuple[int, int]]) -> Features:
-    """Run backbone and FPN. batch: N x 3 x H x W, normalised and padded."""
+def features(network: FasterRCNN, batch: Tensor, shapes: list[tuple[int, int]]) -> Steps[Features]:
+    """Run backbone and FPN, a block at a step. batch: N x 3 x H x W, normalised and padded."""
     height, width = batch.shape[-2:]
-    levels = network.backbone(batch)
-    pooled = {name: level.contiguous() for name, level in levels.items()}
+    if isinstance(network.backbone, BackboneWithFPN):
+        found = yield from _of_body(network.backbone.body, batch)
+        levels = network.backbone.fpn(found)
+    else:
+        levels = network.backbone(batch)
+    pooled = {name: level.float().contiguous() for name, level in levels.items()}
     return Features(levels, pooled, (height, width), shapes)
+
+
+def _of_body(body: nn.ModuleDict, batch: Tensor) -> Steps[dict[str, Tensor]]:
+    """What torchvision's IntermediateLayerGetter gives, with a break after every block of a layer."""
+    wanted = cast(dict[str, str], body.return_layers)
+    found: dict[str, Tensor] = OrderedDict()
+    for name, layer in body.items():
+        for block in layer if isinstance(layer, nn.Sequential) else (layer,):
+            batch = block(batch)
+            yield
+        if name in wanted:
+            found[wanted[name]] = batch
+    return found
 
 
 def sift(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -24,13 +23,13 @@ from engine.explanation import Explanation
 from engine.models.card import ModelCard
 from engine.predict import network as stages
 from engine.predict.explaining import explanation_of
+from engine.predict.network import Steps, T
 from engine.predict.prepare import fold_batch_norm, set_roi_scales
 from engine.predict.preprocess import resized_shape, to_batch
 from engine.predict.settings import Mode, PredictSettings
 from engine.predict.winograd import use_winograd
 from engine.prediction import Prediction
 
-T = TypeVar("T")
 
 Image = NDArray[np.uint8]
 """H x W x 3 RGB."""
@@ -125,26 +124,23 @@ class Predictor:
 
         Raises ModelError where memory ends even at half the size, or the numbers are not finite.
         """
-        return self._at_some_size(image, lambda shrink: self.try_to_hold(image, shrink))
+        return self._at_some_size(image, lambda shrink: at_once(self.try_to_hold(image, shrink)))
 
-    def try_to_hold(self, image: Image, shrink: float = 1.0) -> Held | None:
-        """As `hold`, at that part of the size alone; None when memory ran out."""
+    def try_to_hold(self, image: Image, shrink: float = 1.0) -> Steps[Held | None]:
+        """As `hold`, in steps and at that part of the size alone; None when memory ran out."""
+        return self._unless_memory_ends(lambda: self._first_stage(image, shrink))
 
-        def work() -> Held:
-            with self.running():
-                return self._first_stage(image, shrink)
-
-        return self._unless_memory_ends(work)
-
-    def _first_stage(self, image: Image, shrink: float) -> Held:
+    def _first_stage(self, image: Image, shrink: float) -> Steps[Held]:
         batch, shapes = self._batch([image], self._network, self.device, shrink)
-        found = stages.features(self._network, batch, shapes)
-        if self._format.bf16 and not found.is_finite[0]:
-            with torch.autocast(self.device.type, enabled=False):
-                found = stages.features(self._network, batch, shapes)
-        if not found.is_finite[0]:
+        for bf16 in dict.fromkeys((self._format.bf16, False)):
+            steps = stages.features(self._network, batch, shapes)
+            found = yield from _in_steps(steps, self.device, bf16=bf16)
+            if found.is_finite[0]:
+                break
+        else:
             raise ModelError(_NOT_FINITE)
-        proposals = stages.propose(self._network, found)[0].proposals
+        with self.running():
+            proposals = stages.propose(self._network, found)[0].proposals
         pooled = {name: level for name, level in found.pooled.items() if name != "pool"}
         slim = stages.Features({}, pooled, found.padded, found.shapes)
         return Held(image.shape[1], image.shape[0], slim, proposals)
@@ -152,7 +148,7 @@ class Predictor:
     def finish(self, held: Held) -> Prediction:
         """The second stage on what is held: what `predict` says of the picture."""
         with self.running():
-            _, (found,) = stages.finish(self._network, held.features, [held.proposals])
+            _, (found,) = at_once(stages.finish(self._network, held.features, [held.proposals]))
         return self._answer((held.height, held.width), found, held.features.shapes[0])
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
@@ -168,30 +164,36 @@ class Predictor:
 
     def predict_each(self, images: Sequence[Image]) -> list[Prediction | ModelError]:
         """One answer a picture. Out of memory: half the batch, then a smaller side, then the CPU."""
+        return at_once(self.predict_in_steps(images))
+
+    def predict_in_steps(self, images: Sequence[Image]) -> Steps[list[Prediction | ModelError]]:
+        """As `predict_each`; between two steps the network may be used for something else."""
         if not images:
             return []
-        answers = self._attempt(images, self._network, self.device)
+        answers = yield from self._attempt(images, self._network, self.device)
         if answers is not None:
             return answers
         if len(images) > 1:
             half = len(images) // 2
-            return self.predict_each(images[:half]) + self.predict_each(images[half:])
+            first = yield from self.predict_in_steps(images[:half])
+            return first + (yield from self.predict_in_steps(images[half:]))
         return [self._last_resorts(images[0])]
 
     def explain(self, image: Image) -> Explanation:
         """The prediction of one picture with all that came before it. Raises ModelError."""
 
         def explain(shrink: float) -> Explanation | None:
-            return self._unless_memory_ends(lambda: self._explain(image, shrink))
+            return at_once(self._unless_memory_ends(lambda: self._explain(image, shrink)))
 
         return self._at_some_size(image, explain)
 
-    def _explain(self, image: Image, shrink: float) -> Explanation:
-        whole = self._pass([image], self._network, self.device, shrink)
+    def _explain(self, image: Image, shrink: float) -> Steps[Explanation]:
+        whole = yield from self._pass([image], self._network, self.device, shrink)
         if not whole.found.is_finite[0]:
             raise ModelError(_NOT_FINITE)
         answer = self._answer(image.shape[:2], whole.detections[0], whole.found.shapes[0])
-        return explanation_of(self._network, whole, answer)
+        with torch.inference_mode():
+            return explanation_of(self._network, whole, answer)
 
     def _at_some_size(self, image: Image, work: Callable[[float], T | None]) -> T:
         """What work(part of the size) comes to where memory suffices. Raises ModelError."""
@@ -205,12 +207,13 @@ class Predictor:
 
     def _last_resorts(self, image: Image) -> Prediction | ModelError:
         for shrink in SMALLER_SIDES:
-            if answers := self._attempt([image], self._network, self.device, shrink):
+            if answers := at_once(self._attempt([image], self._network, self.device, shrink)):
                 return answers[0]
         if self.device.type != "cpu":
             # The network comes back afterwards; a copy on the CPU would cost its memory for good.
             try:
-                answers = self._attempt([image], self._network.to("cpu"), torch.device("cpu"))
+                cpu = torch.device("cpu")
+                answers = at_once(self._attempt([image], self._network.to(cpu), cpu))
             finally:
                 self._network.to(self.device)
             if answers:
@@ -223,15 +226,14 @@ class Predictor:
 
     def _attempt(
         self, images: Sequence[Image], network: FasterRCNN, device: torch.device, shrink: float = 1.0
-    ) -> list[Prediction | ModelError] | None:
+    ) -> Steps[list[Prediction | ModelError] | None]:
         """Answers, or None when memory ran out."""
         return self._unless_memory_ends(lambda: self._forward(images, network, device, shrink))
 
-    def _unless_memory_ends(self, work: Callable[[], T]) -> T | None:
-        """What the work comes to, without gradients; None when memory ran out."""
+    def _unless_memory_ends(self, work: Callable[[], Steps[T]]) -> Steps[T | None]:
+        """What the work comes to; None when memory ran out."""
         try:
-            with torch.inference_mode():
-                return work()
+            return (yield from work())
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -245,8 +247,8 @@ class Predictor:
 
     def _forward(
         self, images: Sequence[Image], network: FasterRCNN, device: torch.device, shrink: float
-    ) -> list[Prediction | ModelError]:
-        whole = self._pass(images, network, device, shrink)
+    ) -> Steps[list[Prediction | ModelError]]:
+        whole = yield from self._pass(images, network, device, shrink)
         found = whole.found
         return [
             self._answer(image.shape[:2], one, shape) if ok else ModelError(_NOT_FINITE)
@@ -257,15 +259,15 @@ class Predictor:
 
     def _pass(
         self, images: Sequence[Image], network: FasterRCNN, device: torch.device, shrink: float
-    ) -> stages.Pass:
+    ) -> Steps[stages.Pass]:
         """All stages on a batch, in the number format of this machine; in float32 where that spoils it."""
         batch, shapes = self._batch(images, network, device, shrink)
-        with torch.autocast(device.type, torch.bfloat16, enabled=self._format.bf16):
-            whole = stages.run(network, batch, shapes)
+        steps = stages.run(network, batch, shapes)
+        whole = yield from _in_steps(steps, device, bf16=self._format.bf16)
         if not self._format.bf16 or all(whole.found.is_finite):
             return whole
         del whole
-        return stages.run(network, batch, shapes)
+        return (yield from _in_steps(stages.run(network, batch, shapes), device, bf16=False))
 
     def _batch(
         self, images: Sequence[Image], network: FasterRCNN, device: torch.device, shrink: float
@@ -291,6 +293,28 @@ class Predictor:
             labels=found.labels.cpu().numpy(),
             mask_probs=None if found.probs is None else found.probs.float().cpu().numpy(),
         )
+
+
+def at_once(steps: Steps[T]) -> T:
+    """All steps, one after the other: their result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+
+def _in_steps(steps: Steps[T], device: torch.device, *, bf16: bool) -> Steps[T]:
+    """Each step without gradients and in that number format, neither of which outlasts it."""
+    while True:
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            try:
+                next(steps)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+        yield
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -20,7 +20,8 @@ from torchvision.ops import boxes as box_ops
 
 from engine.errors import ModelError
 from engine.predict import network as stages
-from engine.predict.predictor import Held, Image, Predictor
+from engine.predict.network import Steps
+from engine.predict.predictor import Held, Image, Predictor, at_once
 from engine.prediction import Prediction
 from engine.prompt import Click
 
@@ -91,25 +92,47 @@ class Prompter:
             )
         self.cache = FeatureCache(max_bytes)
         self._predictor = predictor
+        self._looking: dict[Hashable, Steps[None]] = {}  # looks that were begun and have not ended
 
     def set_image(self, key: Hashable, read: Callable[[], Image]) -> Held:
         """What the backbone says of a picture, computed unless it is kept. read: its H x W x 3 uint8 RGB."""
+        at_once(self._look(key, read))
         held = self.cache.get(key)
-        if held is None:
+        if held is None:  # no room
             held = self._predictor.hold(read())
             self.cache.put(key, held)
         return held
 
-    def predict(self, key: Hashable, read: Callable[[], Image]) -> Prediction:
-        """The whole network's answer; what its first stage said is kept for prompts. Raises ModelError."""
+    def predict(self, key: Hashable, read: Callable[[], Image]) -> Steps[Prediction]:
+        """The whole network's answer; what its first stage said is kept for prompts. Raises ModelError.
+
+        A prompt on the same picture between two steps goes on from where this has come to.
+        """
+        yield from self._look(key, read)
         held = self.cache.get(key)
-        if held is None:
-            image = read()
-            held = self._predictor.try_to_hold(image)
-            if held is None:  # no room: smaller, or elsewhere, and nothing is kept
-                return self._predictor.predict([image])[0]
-            self.cache.put(key, held)
-        return self._predictor.finish(held)
+        if held is not None:
+            return self._predictor.finish(held)
+        # No room: smaller, or elsewhere, and nothing is kept.
+        (answer,) = yield from self._predictor.predict_in_steps([read()])
+        if isinstance(answer, ModelError):
+            raise answer
+        return answer
+
+    def _look(self, key: Hashable, read: Callable[[], Image]) -> Steps[None]:
+        """Put the picture into the cache, if there is room; one look a picture, whoever goes on with it."""
+        if self.cache.get(key) is not None:
+            return
+        if key not in self._looking:
+            self._looking[key] = self._hold(key, read)
+        yield from self._looking[key]
+
+    def _hold(self, key: Hashable, read: Callable[[], Image]) -> Steps[None]:
+        try:
+            held = yield from self._predictor.try_to_hold(read())
+            if held is not None:
+                self.cache.put(key, held)
+        finally:
+            del self._looking[key]
 
     def predict_box(self, held: Held, box_xyxy: Sequence[float], class_name: str | None = None) -> Prediction:
         """The mask inside a box, of the most likely class or of the one that is named.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -54,7 +55,7 @@ class Stage:
             for step in range(3):
                 self.permits.acquire()
                 self.steps.append(f"{name}{step}")
-                yield ImageLabelled(order, step, name, 0)
+                yield None if name == "silent" else ImageLabelled(order, step, name, 0)
         except GeneratorExit:
             self.closed.append(name)
             raise
@@ -79,6 +80,22 @@ def stage() -> Iterator[Stage]:
     stage.permits.release(100)
     stage.worker.join(10)
     assert not stage.worker.is_alive()
+
+
+def test_that_a_job_gives_way_between_steps_that_tell_nothing(stage: Stage) -> None:
+    stage.worker.submit(1, request("silent"), Priority.BATCH)
+    stage.permits.release(1)
+    deadline = time.monotonic() + 10
+    while stage.steps != ["silent0"] and time.monotonic() < deadline:
+        time.sleep(0.001)
+    stage.worker.submit(2, request("a"), Priority.PROMPT)
+    stage.permits.release(5)
+    assert stage.ending_of(2) == Finished(2, {"images": 3})
+    assert stage.ending_of(1) == Finished(1, {"images": 3})
+    # The worker may have been at its next step already when the order came.
+    begun = stage.steps.index("a0")
+    assert begun <= 2
+    assert stage.steps[begun : begun + 3] == ["a0", "a1", "a2"]
 
 
 def test_that_a_job_ends_once_with_its_summary(stage: Stage) -> None:

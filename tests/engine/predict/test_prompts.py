@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torchvision.models.detection import FasterRCNN
 
 from engine.errors import ModelError
-from engine.predict.predictor import Held, Image, Predictor
+from engine.predict.predictor import Held, Image, Predictor, at_once
 from engine.predict.prompts import FeatureCache, Prompter
 from engine.prediction import Prediction
 from engine.prompt import Click
@@ -158,12 +158,36 @@ def test_that_looking_at_a_picture_keeps_it_for_prompts_and_the_other_way_round(
         return IMAGE
 
     for _ in range(2):
-        found = prompter.predict("a", read)
+        found = at_once(prompter.predict("a", read))
         np.testing.assert_array_equal(found.boxes_xyxy, whole.boxes_xyxy)
         np.testing.assert_array_equal(found.labels, whole.labels)
         np.testing.assert_array_equal(probs(found), probs(whole))
     prompter.set_image("a", read)
     assert reads == 1
+
+
+def test_that_a_prompt_amid_a_look_goes_on_from_there(predictor: Predictor) -> None:
+    prompter, reads = Prompter(predictor), 0
+
+    def read() -> Image:
+        nonlocal reads
+        reads += 1
+        return IMAGE
+
+    looking = prompter.predict("a", read)
+    for _ in range(4):
+        next(looking)
+    assert not torch.is_inference_mode_enabled()
+    assert "a" not in prompter.cache
+    prompter.set_image("a", read)
+    assert reads == 1
+    np.testing.assert_array_equal(at_once(looking).scores, predictor.predict([IMAGE])[0].scores)
+    assert reads == 1
+    dropped = prompter.predict("b", read)
+    next(dropped)
+    dropped.close()
+    prompter.set_image("b", read)
+    assert "b" in prompter.cache
 
 
 def test_that_a_picture_without_room_is_held_smaller(
