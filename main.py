@@ -38,6 +38,7 @@ COMMANDS = {  # name -> the module and the name in it, in the order that help li
     "contrast": "engine.cli.contrast:contrast",
     "import": "engine.cli.import_:import_labels",
     "merge": "engine.cli.merge:merge",
+    "upgrade": "engine.cli.upgrade:upgrade",
     "export": "engine.cli.export:export_labels",
     "formats": "engine.cli.export:list_formats",
     "models": "engine.cli.models:models",

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.device import choose_device, number_format, use_threads
-from engine.document.records import MediaItem, ReviewState, new_id
+from engine.document.mask import EMPTY, Mask
+from engine.document.records import Box, MediaItem, ReviewState, new_id
 from engine.errors import MaskwrightError
 from engine.media.image import contrast_in_force, probe, read_rgb
 from engine.media.prefetch import decode_ahead
@@ -38,18 +39,21 @@ from engine.messages import (
     Progress,
     Prompt,
     Prompted,
+    UpgradeBoxes,
     WorkRequest,
 )
 from engine.models.store import default_store
 from engine.models.version import load_network
+from engine.predict.network import Steps
 from engine.predict.predictor import Predictor
 from engine.predict.prompts import Prompter
 from engine.prediction import Prediction
 from engine.project import Project
 from engine.prompt import candidates_of
 from engine.proposing import prediction_key, proposals
-from engine.refilter import Thresholds, refilter
+from engine.refilter import Thresholds, masks, refilter
 from engine.tuning.examining import examine
+from engine.upgrading import upgrade
 from engine.worker import Job
 
 GPU_BATCH = 8
@@ -98,6 +102,8 @@ class Jobs:
                 return self._examine(order, request)
             case Compare():
                 return self._compare(order, request)
+            case UpgradeBoxes():
+                return self._upgrade(order, request)
 
     def _model(self, choice: ModelChoice) -> ReadyModel:
         if self._ready is None or choice != self._choice:
@@ -166,6 +172,19 @@ class Jobs:
         use_threads(window=self._window)
         with self._open_project(request.folder) as project:
             return (yield from compare(order, request, project, default_store()))
+
+    def _upgrade(self, order: OrderId, request: UpgradeBoxes) -> Job:
+        model = self._model(request.choice)
+        prompter = self._prompts_of(model.predictor)
+        yield ModelReady(order, model.predictor.card.name, model.device_in_words)
+
+        def mask_boxes(picture: Image, boxes: Sequence[Box], names: Sequence[str]) -> Steps[Sequence[Mask]]:
+            held = (yield from model.predictor.try_to_hold(picture)) or model.predictor.hold(picture)
+            answer = prompter.predict_boxes(held, boxes, names)
+            return [EMPTY if mask is None else mask for mask in masks(answer, request.mask_cutoff)]
+
+        with self._open_project(request.folder) as project:
+            return (yield from upgrade(order, request, project, mask_boxes))
 
     def _label(self, order: OrderId, request: LabelFolder) -> Job:
         model = self._model(request.choice)

@@ -39,12 +39,12 @@ from engine.tuning.description import TuneDescription
 
 __all__ = [
     "Accept", "Canceled", "Compare", "Compared", "Decision", "Described", "Differing", "EndedEarly", "Ending",
-    "Event", "Examine", "Explain", "Explained",
-    "Failed", "Fetching", "FineTune", "Finished", "ImageExamined", "ImageFailed", "ImageLabelled", "Judged",
-    "LabelFolder", "Measured", "Measuring", "ModelChoice", "ModelFigures", "ModelReady", "Noted", "OrderId",
-    "Paused", "Picture", "Pictured", "PredictImage", "Predicted", "Preparing", "Priority", "Progress",
-    "Prompt", "Prompted", "Request", "Resumed", "Saved", "Started", "Stepped", "TuneDescription", "Tuning",
-    "TuningNews", "Verdict", "WorkRequest",
+    "Event", "Examine", "Explain", "Explained", "Failed", "Fetching", "FineTune", "Finished", "ImageExamined",
+    "ImageFailed", "ImageLabelled", "ImageUpgraded", "Judged", "LabelFolder", "Measured", "Measuring",
+    "ModelChoice", "ModelFigures", "ModelReady", "Noted", "OrderId", "Paused", "Picture", "Pictured",
+    "PredictImage", "Predicted", "Preparing", "Priority", "Progress", "Prompt", "Prompted", "Request",
+    "Resumed", "Saved", "Started", "Stepped", "TuneDescription", "Tuning", "TuningNews", "UpgradeBoxes",
+    "Verdict", "WorkRequest",
 ]  # fmt: skip
 
 OrderId: TypeAlias = int
@@ -193,7 +193,26 @@ class Compare:
     device: str = "auto"
 
 
-WorkRequest: TypeAlias = PredictImage | Prompt | Explain | LabelFolder | Examine | Compare
+@dataclass(frozen=True, slots=True)
+class UpgradeBoxes:
+    """Give the instances of a folder's project that are known by a box alone the masks inside their boxes.
+
+    media_ids: these images only, all when empty; instance_ids likewise. limit: do at most so many images.
+    least_fill: IoU of a mask's bounds with its box, 0..1, below which it is left to a person to look at.
+    mask_cutoff: least probability of a pixel, 0..1. max_pixels: larger pictures are refused.
+    """
+
+    folder: Path
+    choice: ModelChoice
+    media_ids: tuple[int, ...] = ()
+    instance_ids: frozenset[int] = frozenset()
+    limit: int | None = None
+    least_fill: float = 0.75
+    mask_cutoff: float = 0.5
+    max_pixels: int = MAX_PIXELS
+
+
+WorkRequest: TypeAlias = PredictImage | Prompt | Explain | LabelFolder | Examine | Compare | UpgradeBoxes
 """What the worker that owns the model does."""
 
 Request: TypeAlias = WorkRequest | FineTune
@@ -252,6 +271,17 @@ class ImageFailed:
     order: OrderId
     path: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageUpgraded:
+    """The boxes of one image have their masks. doubtful: how many of them a person should look at."""
+
+    order: OrderId
+    media_id: int
+    path: str
+    masks: int
+    doubtful: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +386,7 @@ Event: TypeAlias = (
     | Explained
     | ImageLabelled
     | ImageExamined
+    | ImageUpgraded
     | ImageFailed
     | Compared
     | Progress

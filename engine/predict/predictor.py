@@ -30,7 +30,6 @@ from engine.predict.settings import Mode, PredictSettings
 from engine.predict.winograd import use_winograd
 from engine.prediction import Prediction
 
-
 Image = NDArray[np.uint8]
 """H x W x 3 RGB."""
 

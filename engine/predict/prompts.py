@@ -34,6 +34,7 @@ OFFERED = 5
 """Candidates that get a mask."""
 SAME_BOX = 0.7
 """Refined boxes that meet by this IoU are one candidate, whatever their classes."""
+_A_PIXEL = torch.tensor((0.0, 0.0, 1.0, 1.0))
 STAND_INS = (0.05, 0.15, 0.4)
 """Sides of squares around a click, parts of the short side, for where the RPN proposes too little."""
 
@@ -135,22 +136,40 @@ class Prompter:
             del self._looking[key]
 
     def predict_box(self, held: Held, box_xyxy: Sequence[float], class_name: str | None = None) -> Prediction:
-        """The mask inside a box, of the most likely class or of the one that is named.
+        """`predict_boxes` of one box. Raises ModelError for a box that lies outside the picture."""
+        answer = self.predict_boxes(held, [box_xyxy], [class_name])
+        if not _has_inside(answer.boxes_xyxy[0]):
+            raise ModelError("The box holds no pixel of the picture: drag it over the object.")
+        return answer
 
-        box_xyxy: image pixels. One detection with that very box, as far as it lies in the picture; its score
-        is the class's among the foreground classes. A class that the model does not know gets the mask of
-        the most likely one. Raises ModelError for a box that lies outside the picture.
+    def predict_boxes(
+        self, held: Held, boxes_xyxy: Sequence[Sequence[float]], class_names: Sequence[str | None]
+    ) -> Prediction:
+        """The mask inside each box, of the class that is named or of the most likely one.
+
+        boxes_xyxy: N x 4, image pixels. One detection a box, in their order, with that very box as far as it
+        lies in the picture; its score is the class's among the foreground classes. A class that the model
+        does not know gets the mask of the most likely one. A box outside the picture gets an empty mask.
         """
-        box = _clipped(box_xyxy, held)
+        edges = np.asarray(boxes_xyxy, np.float32).reshape(-1, 4)
+        edges = np.clip(np.nan_to_num(edges), 0, (held.width, held.height) * 2).astype(np.float32)
+        there = np.array([_has_inside(box) for box in edges], np.bool_)
+        boxes = torch.from_numpy(edges).to(held.proposals.device)
         with self._predictor.running():
-            boxes = box[None] * _scale(held).to(box)
-            logits, _ = self._box_head(held, boxes)
+            resized = torch.where(
+                torch.from_numpy(there).to(boxes.device)[:, None], boxes, _A_PIXEL.to(boxes)
+            )
+            resized = resized * _scale(held).to(boxes)
+            logits, _ = self._box_head(held, resized)
             chances = logits[:, 1:].softmax(dim=1)  # the person says that it is no background
-            label = self._label_of(class_name) or int(chances.argmax()) + 1
-            labels = torch.tensor([label], device=boxes.device)
-            found = _Candidates(boxes, chances[:, label - 1], labels)
+            named = [self._label_of(name) for name in class_names]
+            labels = torch.tensor(named, dtype=torch.int64, device=boxes.device)
+            labels = torch.where(labels > 0, labels, chances.argmax(dim=1) + 1)
+            scores = chances.gather(1, labels[:, None] - 1)[:, 0]
+            found = _Candidates(resized, scores, labels)
             probs = self._masks(held, found)
-        return self._answer(held, box[None], found, probs)
+            probs[torch.from_numpy(~there).to(probs.device)] = 0.0
+        return self._answer(held, boxes, found, probs)
 
     def predict_points(self, held: Held, clicks: Sequence[Click]) -> Prediction:
         """Candidates for what was clicked on, best first.
@@ -236,16 +255,8 @@ def _scale(held: Held) -> Tensor:
     return torch.tensor((across, down, across, down))
 
 
-def _clipped(box_xyxy: Sequence[float], held: Held) -> Tensor:
-    x0, y0, x1, y1 = box_xyxy
-    box = torch.tensor(
-        (max(x0, 0.0), max(y0, 0.0), min(x1, float(held.width)), min(y1, float(held.height))),
-        dtype=torch.float32,
-        device=held.proposals.device,
-    )
-    if not bool(torch.isfinite(box).all()) or bool((box[2:] <= box[:2]).any()):
-        raise ModelError("The box holds no pixel of the picture: drag it over the object.")
-    return box
+def _has_inside(box: NDArray[np.float32]) -> bool:
+    return bool(box[2] > box[0] and box[3] > box[1])
 
 
 def _hold(boxes: Tensor, points: Tensor) -> Tensor:

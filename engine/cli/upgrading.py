@@ -1,0 +1,148 @@
+"""The work behind `upgrade`: boxes into the project, masks for them with a display, and the files written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.cli import exchanging
+from engine.cli.console import Progress, say
+from engine.cli.labelling import EXIT_CANCELED, check_model
+from engine.errors import DataError, MaskwrightError
+from engine.exchange.exporting import ExportOptions
+from engine.exchange.importing import home_of
+from engine.messages import (
+    Canceled,
+    Failed,
+    Finished,
+    ImageFailed,
+    ImageUpgraded,
+    ModelChoice,
+    ModelReady,
+    UpgradeBoxes,
+)
+from engine.messages import Progress as Pace
+from engine.session import run_to_end
+from engine.upgrading import CHECK
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of one `upgrade`. doubtful: masks that a person should look at, on so many images."""
+
+    folder: Path
+    images: int = 0
+    masks: int = 0
+    doubtful: int = 0
+    doubtful_images: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    canceled: bool = False
+
+    def figures(self) -> dict[str, object]:
+        """Everything a script may want, ready for JSON."""
+        return {
+            "folder": str(self.folder),
+            "images": self.images,
+            "masks": self.masks,
+            "doubtful": self.doubtful,
+            "doubtful_images": self.doubtful_images,
+            "failed": len(self.failures),
+            "failures": self.failures,
+            "seconds": round(self.seconds, 3),
+            "canceled": self.canceled,
+        }
+
+    def exit_code(self) -> int:
+        """0 only if every image was done."""
+        if self.canceled:
+            return EXIT_CANCELED
+        return 1 if self.failures else 0
+
+
+def run(
+    data: Path,
+    choice: ModelChoice,
+    *,
+    take_in: bool,
+    format_name: str | None,
+    images: Path | None,
+    skip_broken: bool,
+    least_fill: float,
+    limit: int | None,
+) -> Report:
+    """Take the boxes into their project and give them masks. Raises MaskwrightError if it cannot start."""
+    check_model(choice.model, None)  # before anything is changed
+    if take_in:
+        summary, _ = exchanging.take_in(
+            data,
+            images=images,
+            format_name=format_name,
+            dry_run=False,
+            skip_broken=skip_broken,
+            reviewed=None,
+        )
+        folder = summary.folder
+    elif data.is_dir():
+        folder = home_of(data.absolute())
+    else:
+        raise DataError(f"There is no folder called {data}: name that of the project.")
+    report = Report(folder.resolve())
+    _give_masks(UpgradeBoxes(report.folder, choice, limit=limit, least_fill=least_fill), report)
+    return report
+
+
+def _give_masks(request: UpgradeBoxes, report: Report) -> None:
+    display: Progress | None = None
+    events = run_to_end(request)
+    try:
+        for event in events:
+            match event:
+                case ModelReady():
+                    say(f"model {event.name} on {event.device}")
+                case Pace() if display is None and event.total:
+                    display = Progress(f"masks for {request.folder.name}", event.total).__enter__()
+                case ImageUpgraded():
+                    report.images += 1
+                    report.masks += event.masks
+                    report.doubtful += event.doubtful
+                    report.doubtful_images += [event.path] * (event.doubtful > 0)
+                    if display:
+                        display.advance()
+                case ImageFailed():
+                    report.failures.append(event.reason)
+                    if display:
+                        display.advance(failed=True)
+                    say(f"failed: {event.reason}")
+                case Finished():
+                    report.seconds = float(event.summary["seconds"])
+                case Failed():
+                    raise MaskwrightError(event.message)
+                case Canceled():
+                    report.canceled = True
+    except KeyboardInterrupt:
+        report.canceled = True
+    finally:
+        events.close()
+        if display:
+            display.__exit__(None, None, None)
+
+
+def write(report: Report, out: Path, format_name: str, *, overwrite: bool) -> None:
+    """Write the project's labels, masks and all. Raises DataError."""
+    exchanging.write_out(report.folder, ExportOptions(format_name, out, overwrite=overwrite))
+
+
+def conclude(report: Report) -> None:
+    """Say in a line what came of it, and how to go on."""
+    if report.canceled:
+        say(f"stopped after {report.images:,} images; run the same command again to go on there")
+        return
+    parts = [f"{report.masks:,} boxes of {report.images:,} images have masks now"]
+    if report.doubtful:
+        count = len(report.doubtful_images)
+        parts.append(
+            f"{report.doubtful:,} disagree with their boxes, on {count:,} images flagged '{CHECK}' for review"
+        )
+    parts += [f"{len(report.failures)} failed"] * bool(report.failures)
+    say(" · ".join(parts))
