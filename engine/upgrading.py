@@ -7,7 +7,7 @@ alone, so it goes on where it stopped. Every image is one edit of the person's, 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 from engine.document.diff import Diff, Source
 from engine.document.document import Document
 from engine.document.mask import Mask
-from engine.document.records import IMAGE_STATE_ID, Box, Instance, MediaItem, Record, ReviewState
+from engine.document.records import (
+    IMAGE_STATE_ID,
+    Box,
+    ImageState,
+    Instance,
+    MediaItem,
+    Record,
+    ReviewState,
+)
 from engine.errors import MaskwrightError
 from engine.media.image import read_rgb
 from engine.messages import Event, ImageFailed, ImageUpgraded, OrderId, Progress, UpgradeBoxes
@@ -136,10 +144,18 @@ def with_masks(document: Document, masks: Mapping[int, Mask], least_fill: float)
         if new != one:
             updated[one.id] = one, new
     state = document.state
-    after = state
-    if doubtful:
-        review = ReviewState.PROPOSED if state.review is ReviewState.REVIEWED else state.review
-        after = replace(state, review=review, flags=tuple(dict.fromkeys((*state.flags, CHECK))))
-    if after != state:
-        updated[IMAGE_STATE_ID] = state, after
+    if doubtful and doubted(state) != state:
+        updated[IMAGE_STATE_ID] = state, doubted(state)
     return Diff(updated=updated), doubtful
+
+
+def doubted(state: ImageState) -> ImageState:
+    """What an image with a doubtful mask becomes: flagged, and no longer reviewed."""
+    review = ReviewState.PROPOSED if state.review is ReviewState.REVIEWED else state.review
+    return replace(state, review=review, flags=tuple(dict.fromkeys((*state.flags, CHECK))))
+
+
+def undo_upgrade(project: Project, media_ids: Iterable[int]) -> int:
+    """Take masks back where nothing was edited since; how many images changed."""
+    last = (media_id for media_id in media_ids if project.history(media_id).done[-1:] == (NAME,))
+    return sum(project.undo(media_id) is not None for media_id in last)

@@ -19,6 +19,7 @@ from engine.messages import (
     Finished,
     ImageFailed,
     ImageLabelled,
+    ImageUpgraded,
     ModelReady,
     OrderId,
     Predicted,
@@ -41,6 +42,7 @@ class Bridge(QObject):
     prompted = Signal(object)  # Prompted
     explained = Signal(object)  # Explained
     image_labelled = Signal(object)  # ImageLabelled
+    image_upgraded = Signal(object)  # ImageUpgraded
     image_not_labelled = Signal(object)  # ImageFailed
     progressed = Signal(object)  # Progress
     tuning = Signal(object)  # Tuning: something new of a training
@@ -120,6 +122,8 @@ class Bridge(QObject):
                 self.explained.emit(event)
             case ImageLabelled():
                 self.image_labelled.emit(event)
+            case ImageUpgraded():
+                self.image_upgraded.emit(event)
             case ImageFailed():
                 self.image_not_labelled.emit(event)
             case Progress():

@@ -1,4 +1,5 @@
-"""Labelling many images from the window: one run at a time, with progress, failures, cancel and undo.
+"""Many images at once from the window: labelling, and boxes to masks. One run at a time, with progress,
+failures, cancel and undo.
 
 Knows the desk, the bridge and which images are meant; the panel shows `run`. No widget.
 """
@@ -20,13 +21,16 @@ from engine.messages import (
     Finished,
     ImageFailed,
     ImageLabelled,
+    ImageUpgraded,
     LabelFolder,
     ModelReady,
     OrderId,
     Priority,
     Progress,
+    UpgradeBoxes,
 )
 from engine.project.journal import Batch
+from engine.upgrading import doubted, undo_upgrade
 from gui.bridge import Bridge
 from gui.desk import Desk
 from gui.proposals import Proposals
@@ -52,9 +56,10 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A labelling run as a person sees it. rate: images a second. failures: (path, reason).
+    """A run as a person sees it. rate: images a second. failures: (path, reason).
 
-    instances: proposals made so far. problem: a sentence, for FAILED. device: where the model runs, in words.
+    is_upgrade: of boxes to masks. instances: proposals or masks made so far; doubtful: of those masks.
+    problem: a sentence, for FAILED. device: where the model runs, in words.
     """
 
     stage: Stage
@@ -66,6 +71,8 @@ class Run:
     failures: tuple[tuple[str, str], ...] = ()
     problem: str = ""
     device: str = ""
+    is_upgrade: bool = False
+    doubtful: int = 0
     up_to_date: int = 0
     reviewed: int = 0
 
@@ -82,11 +89,13 @@ class Jobs(QObject):
         self.batches: tuple[Batch, ...] = ()
         self._desk, self._bridge, self._proposals = desk, bridge, proposals
         self._order: OrderId | None = None
-        self._request: LabelFolder | None = None
+        self._request: LabelFolder | UpgradeBoxes | None = None
+        self._upgraded: list[int] = []  # the images of the last run from boxes to masks
         desk.project_changed.connect(self._on_project)
         desk.project_closing.connect(self._drop)
         bridge.model_ready.connect(self._on_ready)
         bridge.image_labelled.connect(self._on_labelled)
+        bridge.image_upgraded.connect(self._on_upgraded)
         bridge.image_not_labelled.connect(self._on_not_labelled)
         bridge.progressed.connect(self._on_progress)
         bridge.ended.connect(self._on_ended)
@@ -137,10 +146,42 @@ class Jobs(QObject):
             return
         self._start(LabelFolder(folder, self._proposals.choice, paths, classes, None, again, every=every))
 
+    def upgrade(self, media_ids: tuple[int, ...] = (), instance_ids: frozenset[int] = frozenset()) -> None:
+        """Give boxes without a mask theirs: on these images (all when empty), of these instances likewise."""
+        folder = self._desk.folder
+        if self.is_running or folder is None:
+            return
+        self._desk.saving.flush_put_off()
+        self._upgraded = []
+        cutoff = self._proposals.thresholds.mask_cutoff
+        choice = self._proposals.choice
+        self._start(UpgradeBoxes(folder, choice, media_ids, instance_ids, mask_cutoff=cutoff))
+
+    @property
+    def can_undo_upgrade(self) -> bool:
+        """Whether the last run from boxes to masks changed anything in the open project."""
+        return not self.is_running and bool(self._upgraded)
+
+    def undo_upgrade(self) -> None:
+        """Take the masks of the last run back where nothing was edited since."""
+        project, media_ids = self._desk.project, tuple(self._upgraded)
+        if project is None or not self.can_undo_upgrade:
+            return
+        self._upgraded = []
+
+        def undone(count: int) -> None:
+            if self._desk.project is project:
+                self.said.emit(self.tr("The boxes of {} images are boxes again.").format(count))
+                self._reload()
+
+        self._desk.background.run(lambda: undo_upgrade(project, media_ids), undone, self.said.emit)
+        self.changed.emit()
+
     def go_on(self) -> None:
         """Continue a run that was stopped or failed: what is up to date is not done again."""
-        if self.can_go_on and self._request is not None:
-            self._start(replace(self._request, again=False))
+        request = self._request
+        if self.can_go_on and request is not None:
+            self._start(replace(request, again=False) if isinstance(request, LabelFolder) else request)
 
     def cancel(self) -> None:
         """Stop after the image at hand; what is done stays."""
@@ -158,21 +199,26 @@ class Jobs(QObject):
             if self._desk.project is not project:
                 return
             self.said.emit(self.tr("The batch is undone: {} images changed.").format(count))
-            self._desk.reload_states()
-            if self._desk.current is not None:
-                self._desk.reload_image(self._desk.current.id)
+            self._reload()
             self._read_batches()
 
         self._desk.background.run(lambda: project.undo_batch(batch_id), undone, self.said.emit)
 
-    def _start(self, request: LabelFolder) -> None:
+    def _reload(self) -> None:
+        self._desk.reload_states()
+        if self._desk.current is not None:
+            self._desk.reload_image(self._desk.current.id)
+
+    def _start(self, request: LabelFolder | UpgradeBoxes) -> None:
         self._request = request
         try:
             self._order = self._bridge.submit(request, Priority.BATCH)
         except MaskwrightError as error:
             self.said.emit(str(error))
             return
-        self._set(Run(Stage.STARTING, total=len(request.only)))
+        is_upgrade = isinstance(request, UpgradeBoxes)
+        wanted = request.media_ids if isinstance(request, UpgradeBoxes) else request.only
+        self._set(Run(Stage.STARTING, total=len(wanted), is_upgrade=is_upgrade))
 
     def _set(self, run: Run | None) -> None:
         self.run = run
@@ -211,6 +257,22 @@ class Jobs(QObject):
             self._desk.reload_image(event.media_id)
 
     @Slot(object)
+    def _on_upgraded(self, event: ImageUpgraded) -> None:
+        if event.order != self._order or self.run is None:
+            return
+        run = self.run
+        self.run = replace(
+            run,
+            done=run.done + 1,
+            instances=run.instances + event.masks,
+            doubtful=run.doubtful + event.doubtful,
+        )
+        self._upgraded.append(event.media_id)
+        if event.doubtful:
+            self._desk.note_states({event.media_id: doubted(self._desk.state_of(event.media_id))})
+        self._desk.reload_image(event.media_id)
+
+    @Slot(object)
     def _on_not_labelled(self, event: ImageFailed) -> None:
         if event.order == self._order and self.run is not None:
             self._set(replace(self.run, failures=(*self.run.failures, (event.path, event.reason))))
@@ -227,8 +289,8 @@ class Jobs(QObject):
                     run,
                     stage=Stage.DONE,
                     seconds_left=None,
-                    up_to_date=int(summary["up_to_date"]),
-                    reviewed=int(summary["reviewed"]),
+                    up_to_date=int(summary.get("up_to_date", 0)),
+                    reviewed=int(summary.get("reviewed", 0)),
                 )
             case Failed(message=message):
                 run = replace(run, stage=Stage.FAILED, problem=message, seconds_left=None)
@@ -240,7 +302,7 @@ class Jobs(QObject):
 
     @Slot()
     def _on_project(self) -> None:
-        self._request, self.batches = None, ()
+        self._request, self.batches, self._upgraded = None, (), []
         self._set(None)
         self._read_batches()
 

@@ -1,4 +1,4 @@
-"""The labelling run under way, or the last one: progress, pace, failures, stop, go on, undo."""
+"""The run over many images under way, or the last one: progress, pace, failures, stop, go on, undo."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class JobsPanel(QWidget):
         stop, go_on, undo = self._buttons
         stop.setVisible(not run.stage.is_over)
         go_on.setVisible(self._jobs.can_go_on)
-        undo.setVisible(run.stage.is_over and bool(self._jobs.batches))
+        undo.setVisible(run.stage.is_over and bool(self._jobs.batches) and not run.is_upgrade)
         while self.failures.count() < len(run.failures):
             path, reason = run.failures[self.failures.count()]
             self.failures.addItem(reason if path in reason else f"{path}: {reason}")
@@ -99,9 +99,18 @@ class JobsPanel(QWidget):
             case Stage.STARTING:
                 return self.tr("The model is being loaded…")
             case Stage.RUNNING:
-                return self.tr("Labelling {done:,} of {total:,}").format(done=run.done, total=run.total)
+                doing = (
+                    self.tr("Boxes to masks: {done:,} of {total:,}")
+                    if run.is_upgrade
+                    else self.tr("Labelling {done:,} of {total:,}")
+                )
+                return doing.format(done=run.done, total=run.total)
             case Stage.STOPPING:
                 return self.tr("Stopping after this image…")
+            case Stage.DONE if run.is_upgrade:
+                return self.tr("{found:,} boxes of {n:,} images have masks now").format(
+                    n=run.done - len(run.failures), found=run.instances
+                )
             case Stage.DONE:
                 return self.tr("Labelled {n:,} images, {found:,} proposals").format(
                     n=run.done - len(run.failures), found=run.instances
@@ -125,6 +134,8 @@ class JobsPanel(QWidget):
                 parts.append(self.tr("{:,} up to date").format(run.up_to_date))
             if run.reviewed:
                 parts.append(self.tr("{:,} reviewed and left alone").format(run.reviewed))
+        if run.doubtful:
+            parts.append(self.tr("{:,} disagree with their boxes: to be looked at").format(run.doubtful))
         if run.failures:
             parts.append(self.tr("{:,} failed").format(len(run.failures)))
         return " · ".join(parts)

@@ -74,6 +74,7 @@ class Engine(QObject):
     prompted = Signal(object)
     explained = Signal(object)
     image_labelled = Signal(object)
+    image_upgraded = Signal(object)
     image_not_labelled = Signal(object)
     progressed = Signal(object)
     tuning = Signal(object)

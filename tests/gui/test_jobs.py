@@ -10,17 +10,21 @@ from typing import cast
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from engine.document.records import ReviewState
+from engine.document.diff import Diff
+from engine.document.records import ImageState, Instance, ReviewState
 from engine.messages import (
     Failed,
     Finished,
     ImageFailed,
     ImageLabelled,
+    ImageUpgraded,
     LabelFolder,
     ModelReady,
     OrderId,
     Progress,
+    UpgradeBoxes,
 )
+from engine.upgrading import CHECK, NAME, with_masks
 from gui.bridge import Bridge
 from gui.desk import Desk
 from gui.editor import Editor
@@ -28,7 +32,7 @@ from gui.jobs import Jobs, Run, Stage
 from gui.panels.jobs import in_words
 from gui.proposals import Proposals
 from gui.settings import Settings
-from tests.gui.making import Engine, folder_of, proposal
+from tests.gui.making import Engine, folder_of, proposal, square
 
 Wait = Callable[..., None]
 
@@ -163,3 +167,37 @@ def test_that_spans_of_time_are_told_as_people_say_them() -> None:
     assert [in_words(seconds) for seconds in (0.2, 42, 200, 3600 * 2 + 300)] == [
         "1 s", "42 s", "3 min", "2 h 5 min"
     ]  # fmt: skip
+
+
+def test_that_boxes_become_masks_with_progress_doubts_and_a_way_back(bench: Bench) -> None:
+    a, b, _ = bench.desk.order
+    project = bench.desk.project
+    assert project is not None
+    bolt = project.ensure_class("bolt").id
+    boxed = Instance(5, bolt, None, (4.0, 4.0, 10.0, 10.0))
+    for media_id in (a, b):
+        reviewed = Diff({5: boxed}, {0: (ImageState(), ImageState(ReviewState.REVIEWED))})
+        project.save(media_id, reviewed, name="Import").result()
+    bench.desk.reload_states()
+    bench.desk.reload_image(a)
+    bench.wait(lambda: bench.editor.document and bench.editor.document.instances)
+    bench.jobs.upgrade()
+    ((order, (request, _)),) = bench.engine.asked.items()
+    assert isinstance(request, UpgradeBoxes)
+    assert request.media_ids == ()
+    for media_id, least in ((a, 0.9), (b, 1.1)):  # nothing fills a box by more than all of it
+        diff, doubtful = with_masks(project.load(media_id), {5: square()}, least)
+        project.save(media_id, diff, name=NAME).result()
+        bench.engine.image_upgraded.emit(ImageUpgraded(order, media_id, "x", 1, doubtful))
+    assert (bench.run.instances, bench.run.doubtful, bench.run.is_upgrade) == (2, 1, True)
+    bench.wait(lambda: bench.editor.document and bench.editor.document.instances[0].mask == square())
+    assert bench.desk.state_of(a).review is ReviewState.REVIEWED
+    assert bench.desk.state_of(b) == ImageState(ReviewState.PROPOSED, (CHECK,))
+    assert not bench.jobs.can_undo_upgrade, "not while it runs"
+    bench.engine.asked.pop(order)
+    bench.engine.ended.emit(Finished(order, {"images": 2, "masks": 2, "doubtful": 1, "seconds": 1.0}))
+    assert bench.run.stage is Stage.DONE
+    bench.jobs.undo_upgrade()
+    bench.wait(lambda: bench.editor.document and bench.editor.document.instances[0].mask is None)
+    assert project.load(b).instances == (boxed,)
+    assert not bench.jobs.can_undo_upgrade

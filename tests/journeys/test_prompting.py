@@ -13,9 +13,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from engine.document.boolean import iou
+from engine.document.diff import Diff
 from engine.document.mask import Mask
-from engine.document.records import Provenance
+from engine.document.records import Instance, Provenance
 from engine.formats.coco import read_coco
+from engine.project import Project
 from gui.tools.prompting import PromptTool
 from gui.tools.tool import Caption
 from tests.gui import conftest
@@ -115,6 +117,36 @@ def test_that_a_box_and_a_click_become_instances_and_an_escape_nothing(
         (one,) = person.instances
         assert one.mask is not None
         assert iou(one.mask, true) > 0.7
+        person.saved()
+
+    assert at_the_window([str(samples)], steps) == 0
+
+
+def test_that_boxes_of_an_image_become_masks_and_an_undo_makes_them_boxes_again(
+    at_the_window: Callable[..., int], samples: Path
+) -> None:
+    true = a_bolt()
+    with Project.open(samples) as project:
+        project.refresh()
+        (item,) = (one for one in project.media() if one.path == FIRST)
+        boxed = Instance(5, project.ensure_class("bolt").id, None, true.box_xyxy)
+        project.save(item.id, Diff(added={5: boxed}), name="Import").result()
+
+    def mask_of(person: Person) -> Mask | None:
+        return person.instances[0].mask
+
+    def steps(person: Person) -> None:
+        person.see(FIRST)
+        assert mask_of(person) is None
+        person.do("boxes.image")
+        person.wait(lambda: mask_of(person) is not None, LONG)
+        mask = mask_of(person)
+        assert mask is not None
+        assert iou(mask, true) > 0.8
+        assert (person.instances[0].id, person.instances[0].box_xyxy) == (5, true.box_xyxy)
+        person.wait(lambda: not person.window.jobs.is_running)
+        person.do("edit.undo")
+        person.wait(lambda: mask_of(person) is None)
         person.saved()
 
     assert at_the_window([str(samples)], steps) == 0
