@@ -100,7 +100,7 @@ def choose_device(wanted: str = "auto") -> DeviceChoice:
         properties = torch.cuda.get_device_properties(0)
         return DeviceChoice("cuda", f"CUDA: {properties.name}, {properties.total_memory / 2**30:.0f} GiB")
     if wanted == "cuda":
-        raise DeviceError(f"CUDA was asked for, but {obstacle}; use --device cpu, or mend that.")
+        raise DeviceError(f"CUDA was asked for, but {obstacle}; choose the CPU, or mend that.")
     if torch.backends.mps.is_available():
         obstacle = "Apple's GPU is there but this project has not tested it (--device mps tries it)"
     return DeviceChoice("cpu", f"CPU: {obstacle}")
@@ -108,7 +108,7 @@ def choose_device(wanted: str = "auto") -> DeviceChoice:
 
 def _choose_mps() -> DeviceChoice:
     if not torch.backends.mps.is_available():
-        raise DeviceError("Apple's GPU (mps) was asked for, but this torch finds none; use --device cpu.")
+        raise DeviceError("Apple's GPU (mps) was asked for, but this torch finds none; choose the CPU.")
     return DeviceChoice("mps", "Apple GPU: it was asked for")
 
 

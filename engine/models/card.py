@@ -175,7 +175,9 @@ def write_card(version: ModelVersion, card: ModelCard) -> ModelVersion:
     except ValueError as e:
         raise ModelError(f"The card of model {card.name} holds a value that JSON has no form for.") from e
     except OSError as e:
-        raise ModelError(f"Model card {path} cannot be written: {e.strerror or e}.") from e
+        raise ModelError(
+            f"Model card {path} cannot be written ({e.strerror or e}): make room or mend the folder."
+        ) from e
     return ModelVersion(version.path, card)
 
 

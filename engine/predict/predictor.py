@@ -220,7 +220,7 @@ class Predictor:
         height, width = image.shape[:2]
         return ModelError(
             f"Memory ran out on this {width} x {height} picture even at half its size; "
-            "close other programs, or label with a smaller --side."
+            "close other programs, or label at a smaller image side."
         )
 
     def _attempt(

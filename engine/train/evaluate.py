@@ -48,7 +48,8 @@ def evaluate(
     ids = {one.name: one.id for one in truth.classes}
     if not ids.keys() & set(predictor.card.classes):
         raise DataError(
-            f"The model knows {_listed(predictor.card.classes)} and the data {_listed(ids)}: no class agrees."
+            f"The model knows {_listed(predictor.card.classes)} and the data {_listed(ids)}, none alike: "
+            "choose another model, or name the classes alike."
         )
     found = []
     for image in truth.images:
@@ -104,7 +105,7 @@ def detections(prediction: Prediction, image: LabelledImage, ids: dict[str, int]
     if (prediction.width, prediction.height) != (image.width, image.height):
         raise DataError(
             f"{image.path} is {prediction.width} x {prediction.height} pixels, but its labels are for "
-            f"{image.width} x {image.height}: it is another picture, or was resized or turned."
+            f"{image.width} x {image.height}: it is another picture, or was resized or turned. Label it anew."
         )
     instances = []
     for n, mask in enumerate(masks(prediction)):

@@ -64,9 +64,10 @@ class Gate:
                 there = readable(truth)
                 if len(there.images) == len(truth.images):
                     raise
-                self.send(
-                    Noted(f"{e} It is measured on the {len(there.images)} held-out images that are left.")
+                left = (
+                    f"{len(there.images)} of {len(self.truth.images)} held-out images are left to measure on"
                 )
+                self.send(Noted(f"{str(e).rstrip('.')}: {left}"))
                 truth = there
             else:
                 return dataclasses.replace(verdict, unread=len(self.truth.images) - len(truth.images))

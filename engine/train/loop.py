@@ -114,9 +114,11 @@ def train(
     except (GeneratorExit, StopAsked):
         run.stop()
         raise
-    except (MediaError, DataError):  # a picture is gone or another one: put back, it goes on from here
+    except (MediaError, DataError) as e:  # a picture is gone or another one
         yield from run.leave_restart()
-        raise
+        raise TrainingError(
+            f"{str(e).rstrip('.')}; put it back as it was and resume the training, or begin one without it."
+        ) from e
     if not team.is_first:
         return
     if run.ended_early():
@@ -138,7 +140,9 @@ class Run:
 
     def __init__(self, plan: TrainPlan, store: ModelStore, team: Team = ALONE) -> None:
         if not plan.data.images or not plan.data.instance_count:
-            raise TrainingError("There is nothing to learn from: the data holds no image with an instance.")
+            raise TrainingError(
+                "There is nothing to learn from: the data holds no image with an instance; label some first."
+            )
         check_name(plan.name)  # now, not after an hour's training
         threads = use_threads(window=False) - plan.window
         torch.set_num_threads(max(1, threads // team.neighbours))

@@ -187,8 +187,8 @@ class TrainingProcess:
                 f"choose a smaller image side.{on}"
             )
         return Failed(
-            f"The training process ended unexpectedly (exit code {code}); its last lines are in "
-            f"{applog.log_file()}.{on}"
+            f"The training process ended unexpectedly (exit code {code}): its last lines are in "
+            f"{applog.log_file()}; start it again.{on}"
         )
 
 
@@ -217,4 +217,6 @@ def _spawn() -> subprocess.Popen[bytes]:
             creationflags=flags,
         )
     except OSError as e:
-        raise TrainingError(f"The training process cannot be started: {e.strerror or e}.") from e
+        raise TrainingError(
+            f"The training process cannot be started ({e.strerror or e}): close other programs and try again."
+        ) from e

@@ -36,7 +36,9 @@ def load_labelled(data: Path, images_dir: Path | None = None) -> LabelledSet:
     """
     if data.is_dir():
         if images_dir is not None:
-            raise DataError(f"{data} is a project, which knows its images itself: leave --images out.")
+            raise DataError(
+                f"{data} is a project, which knows its images itself: name no folder of pictures for it."
+            )
         return _of_project(data)
     if not data.is_file():
         raise DataError(f"There is no project folder or COCO file at {data}.")
@@ -143,8 +145,8 @@ def split(labelled: LabelledSet, share: float, seed: int) -> tuple[LabelledSet, 
     frames = Counter(image.path for image in labelled.images)
     if len(frames) < 2:
         raise DataError(
-            "One image, or one video or stack, cannot be split into two sets: label more files, or leave "
-            "--val-fraction out."
+            "One image, or one video or stack, cannot be split into two sets: label more files, or "
+            "measure on nothing."
         )
     wanted = max(round(share * len(labelled.images)), 1)
     chosen: set[Path] = set()
@@ -177,8 +179,8 @@ def check_apart(training: LabelledSet, measured: LabelledSet) -> None:
     if common:
         path, _ = min(common)
         raise DataError(
-            f"{path} and {len(common) - 1} more images are in the training data and in --val: take them out "
-            "of one of them."
+            f"{path} and {len(common) - 1} more images are in the training data and among those to measure "
+            "on: take them out of one of the two."
         )
 
 

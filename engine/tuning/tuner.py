@@ -6,12 +6,12 @@ where the verdict says so. Whatever fails leaves the model that was active. Need
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from engine import applog
 from engine.errors import MaskwrightError, TrainingError
 from engine.messages import (
     Canceled,
@@ -35,8 +35,6 @@ from engine.tuning.stopped import forget, note, tidy
 
 SECONDS_TO_CANCEL = 1.5
 """For a step to end and its restart file to be written; then the process is killed."""
-
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -137,12 +135,8 @@ class Tuner:
             ending = Canceled(run.order)
         except MaskwrightError as error:
             ending = Failed(run.order, str(error))
-        except Exception as error:
-            _logger.exception("fine-tuning %d failed", run.order)
-            kind = type(error).__name__
-            ending = Failed(
-                run.order, f"Something unforeseen went wrong ({kind}: {error}); the log holds the details."
-            )
+        except Exception as error:  # noqa: BLE001 - the edge of the thread: it ends in a sentence
+            ending = Failed(run.order, applog.record_fault(error))
         with self._lock:
             self._run = None
         self._emit(ending)

@@ -180,13 +180,17 @@ def export(store: ModelStore, name: str, folder: Path) -> Path:
         try:
             shutil.copyfile(found.path, part)
             if sha256_of(part) != found.card.sha256:
-                raise ModelError(f"Model {name} is damaged, or the copy is: it was not exported.")
+                raise ModelError(
+                    f"Model {name} is damaged, or the copy is: try another folder, or train it again."
+                )
             write_card(ModelVersion(target, found.card), found.card)
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
     except OSError as e:
-        raise ModelError(f"Model {name} cannot be copied to {folder}: {e.strerror or e}.") from e
+        raise ModelError(
+            f"Model {name} cannot be copied to {folder} ({e.strerror or e}): choose another folder."
+        ) from e
     return target
 
 

@@ -66,7 +66,7 @@ def test_that_the_cpu_is_taken_with_the_reason_and_asking_for_cuda_fails_with_it
     with pytest.raises(DeviceError) as failure:
         choose_device("cuda")
     assert reason in str(failure.value)
-    assert "--device cpu" in str(failure.value)
+    assert "choose the CPU" in str(failure.value)
 
 
 def test_that_the_cpu_can_be_asked_for_beside_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -223,7 +223,7 @@ def test_that_coco_data_is_loaded_and_odd_places_are_told(tmp_path: Path) -> Non
     assert load_labelled(tmp_path / "toy.json").fingerprint() == labelled.fingerprint()
     with pytest.raises(DataError, match="no project folder or COCO file"):
         load_labelled(tmp_path / "none.json")
-    with pytest.raises(DataError, match="leave --images out"):
+    with pytest.raises(DataError, match="name no folder"):
         load_labelled(tmp_path, tmp_path)
 
 

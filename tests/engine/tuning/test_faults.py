@@ -208,7 +208,7 @@ def failure(heard: Heard) -> str:
     ending = heard[-1]
     assert isinstance(ending, Failed), ending
     assert "\n" not in ending.message
-    assert "unforeseen" not in ending.message
+    assert "should not" not in ending.message
     return ending.message
 
 
@@ -306,6 +306,7 @@ def test_that_removed_images_are_named_and_put_back_it_goes_on(
     told = failure(heard)
     assert str(bench.folder) in told
     assert "no such file" in told
+    assert "put it back" in told
     assert Saved(1) in heard
     assert bench.goes_on("removed")
 
