@@ -22,7 +22,7 @@ def settle(project: Project, media_id: int, conflict: Conflict) -> None:
     """The label is right: never tell of this conflict again. Raises ProjectError."""
     before = settled(project, media_id).get(media_id, ())
     if not _is_among(conflict, before):
-        project.note(f"{_PREFIX}{media_id}", to_json((*before, conflict)))
+        project.note({f"{_PREFIX}{media_id}": to_json((*before, conflict))})
     found = project.examined().get(media_id)
     if found is not None:
         keep(project, media_id, unsettled(found.conflicts, (conflict,)))
