@@ -24,7 +24,7 @@ from gui.commands.registry import COMMANDS, Command, Context, in_menu_order, tra
 from gui.settings import Settings
 from gui.theme import SPACE, WIDE
 
-_CANVAS_KEYS = (
+CANVAS_KEYS = (
     ("Accept the image and go on", "Space, tapped"),
     ("Move the picture", "Space held and drag, or the middle button"),
     ("Zoom to the pointer", "Wheel"),
@@ -104,7 +104,7 @@ class ShortcutPage(QDialog):
             item.setData(0, Qt.ItemDataRole.UserRole, one.id)
             item.setToolTip(0, translated(one.hint))
             self._group(groups, name).addChild(item)
-        for title, keys in _CANVAS_KEYS:
+        for title, keys in CANVAS_KEYS:
             fixed = QTreeWidgetItem([translated(title), translated(keys)])
             self._group(groups, self.tr("On the picture (fixed)")).addChild(fixed)
         self.tree.expandAll()
