@@ -45,6 +45,7 @@ from gui.panels.jobs import JobsPanel
 from gui.panels.media_list import MediaList
 from gui.panels.notice import Notices
 from gui.panels.proposals import ProposalsPanel
+from gui.panels.quality import QualitySign
 from gui.panels.review_bar import ACTIONS as REVIEW_ACTIONS
 from gui.panels.review_bar import ReviewBar
 from gui.panels.sight import SightPanel
@@ -57,6 +58,7 @@ from gui.panels.training_sign import TrainingSign
 from gui.panels.welcome import Message, Welcome
 from gui.prompts import Prompts
 from gui.proposals import Proposals
+from gui.quality import Quality
 from gui.review import Review
 from gui.saving import Kept
 from gui.settings import Settings
@@ -95,6 +97,7 @@ class MainWindow(QMainWindow):
         self.exchange = Exchange(self.desk)
         self.versions = Versions(self.desk, self.bridge, self.models, self.tuning)
         self.review = Review(self.desk, self.bridge, self.proposals, self.jobs)
+        self.quality = Quality(self.desk)
         self.disputes = Disputes(self.editor, self.desk, self.bridge, self.proposals, self.review)
         self.context = Context(
             self.editor,
@@ -217,12 +220,14 @@ class MainWindow(QMainWindow):
         classes = self._dock("classes", self.tr("Classes"), self.classes, right)
         below = Qt.DockWidgetArea.BottomDockWidgetArea
         self.training_panel = TrainingPanel(
-            self.tuning, self.desk, [self.actions_[id_] for id_ in TRAINING_ACTIONS]
+            self.tuning, self.desk, self.quality, [self.actions_[id_] for id_ in TRAINING_ACTIONS]
         )
         self.training = self._dock("training", self.tr("Training"), self.training_panel, below)
         self.training.hide()
         self.training_sign = TrainingSign(self.tuning, self.training)
-        self.statusBar().insertPermanentWidget(1, self.training_sign)
+        signs = (self.training_sign, QualitySign(self.quality, self.training))
+        for place, sign in enumerate(signs, start=1):
+            self.statusBar().insertPermanentWidget(place, sign)
         self.setTabPosition(Qt.DockWidgetArea.RightDockWidgetArea, QTabWidget.TabPosition.North)
         self.tabifyDockWidget(model, sight)
         for dock in (model, sight):

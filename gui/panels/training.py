@@ -16,7 +16,9 @@ from gui.desk import Desk
 from gui.panels.curves import Curve, Plot
 from gui.panels.jobs import in_words
 from gui.panels.parts import label
+from gui.panels.quality import QualityView
 from gui.panels.strip import Strip
+from gui.quality import Quality
 from gui.tuning import Stage, Training, Tuning
 from gui.verdicts import headline
 
@@ -32,7 +34,7 @@ _PROGRESS = 1000  # parts of the bar
 class TrainingPanel(QWidget):
     """actions: each is seen while it can be run."""
 
-    def __init__(self, tuning: Tuning, desk: Desk, actions: Sequence[QAction]) -> None:
+    def __init__(self, tuning: Tuning, desk: Desk, quality: Quality, actions: Sequence[QAction]) -> None:
         super().__init__()
         self._tuning, self._desk = tuning, desk
         self.setAccessibleName(self.tr("Training"))
@@ -49,6 +51,7 @@ class TrainingPanel(QWidget):
         self.ap.setToolTip(
             self.tr("On images that it does not learn from; dashed: the model that it began from")
         )
+        self.quality = QualityView(quality)
         self.strip = Strip(tuning, desk.background)
         self._buttons = [self._button(action) for action in actions]
         self._lay_out()
@@ -68,6 +71,8 @@ class TrainingPanel(QWidget):
         left.setSpacing(theme.SPACE)
         for widget in (self.title, self.bar, self.pace, self.facts):
             left.addWidget(widget)
+        left.addSpacing(theme.TIGHT)
+        left.addWidget(self.quality)
         left.addStretch(1)
         row = QHBoxLayout()
         row.setSpacing(theme.TIGHT)
