@@ -26,6 +26,7 @@ from engine.messages import (
     Judged,
     Measured,
     Measuring,
+    Noted,
     OrderId,
     Paused,
     Pictured,
@@ -84,6 +85,7 @@ class Training:
     memory: int = 0
     device: str = ""
     doing: str = ""
+    note: str = ""
     problem: str = ""
     resumable: int | None = None
 
@@ -288,7 +290,9 @@ class Tuning(QObject):
                 stage = Stage.JUDGING if now.progress >= 1.0 else now.stage
                 return replace(now, stage=stage, doing=told)
             case Saved(step=step):
-                return replace(now, resumable=step)
+                return replace(now, resumable=step, note="")
+            case Noted(text=text):
+                return replace(now, note=text)
             case EndedEarly():
                 return replace(now, progress=1.0, doing=self.tr("it stopped getting better"))
             case _:
@@ -299,7 +303,7 @@ class Tuning(QObject):
         if event.order != self._order or self.training is None:
             return
         self._order = None
-        now = replace(self.training, seconds_left=None, doing="")
+        now = replace(self.training, seconds_left=None, doing="", note="")
         match event:
             case Finished():
                 self._set(replace(now, stage=Stage.DONE, progress=1.0, resumable=None))

@@ -169,7 +169,7 @@ class TrainingPanel(QWidget):
             parts.append(self.tr("{:.1f} GB of memory").format(training.memory / 1e9))
         if training.device:
             parts.append(training.device)
-        return " · ".join(parts)
+        return "\n".join(filter(None, (" · ".join(parts), training.note)))
 
     def _show_curves(self, training: Training | None) -> None:
         losses, aps = Curve.of(self._tuning.losses), Curve.of(self._tuning.aps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,28 +101,33 @@ def test_that_corrections_are_learned_from_and_the_better_model_is_used_until_on
     assert at_the_window([str(discs)], next_day) == 0
 
 
+def begin(person: Person) -> None:
+    """Start a training of more steps than anybody waits for, and see it take the first of them."""
+    quiet(person)
+    desk, tuning = person.window.desk, person.window.tuning
+    person.wait(lambda: desk.project is not None)
+    assert desk.folder is not None
+    person.wait(lambda: person.window.editor.shown)
+    request = FineTune(desk.folder, iterations=200, side=SIDE, against="starter")
+    COMMANDS["tune.learn"].run(person.window.context, request)
+    person.wait(lambda: tuning.losses or not tuning.is_running, LONG)
+    assert tuning.training is not None
+    assert tuning.is_running, tuning.training.problem
+
+
+def trainer() -> psutil.Process:
+    """The process that trains."""
+    (found,) = (one for one in psutil.Process().children() if "engine.train" in one.cmdline())
+    return found
+
+
 def test_that_a_training_that_was_killed_or_left_changes_nothing_and_goes_on_later(
     at_the_window: Callable[..., int], discs: Path
 ) -> None:
-    def begin(person: Person) -> None:
-        quiet(person)
-        desk = person.window.desk
-        person.wait(lambda: desk.project is not None)
-        assert desk.folder is not None
-        person.wait(lambda: person.window.editor.shown)
-        request = FineTune(desk.folder, iterations=200, side=SIDE, against="starter")
-        tuning = person.window.tuning
-        COMMANDS["tune.learn"].run(person.window.context, request)
-        person.wait(lambda: tuning.losses or not tuning.is_running, LONG)
-        assert tuning.training is not None
-        assert tuning.is_running, tuning.training.problem
-
     def killed_then_left(person: Person) -> None:
         window, tuning = person.window, person.window.tuning
         begin(person)
-        for child in psutil.Process().children():
-            if "engine.train" in child.cmdline():
-                child.kill()
+        trainer().kill()
         person.wait(lambda: not tuning.is_running, LONG)
         assert tuning.training is not None
         assert tuning.training.stage is Stage.FAILED
@@ -155,3 +161,46 @@ def test_that_a_training_that_was_killed_or_left_changes_nothing_and_goes_on_lat
     assert at_the_window([str(discs)], killed_then_left) == 0
     assert at_the_window([str(discs)], come_back) == 0
     assert at_the_window([str(discs)], come_back_again) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process's files can be limited from outside")
+def test_that_what_was_learned_is_kept_at_a_stop_and_through_a_full_disk(
+    at_the_window: Callable[..., int], discs: Path
+) -> None:
+    """The disk is full for the training alone: its files may not grow beyond what they are."""
+
+    def steps(person: Person) -> None:
+        window, tuning = person.window, person.window.tuning
+        begin(person)
+        person.wait(lambda: tuning.training is not None and tuning.training.resumable, LONG)
+        person.do("tune.cancel")
+        person.wait(lambda: not tuning.is_running)
+        assert tuning.training is not None
+        assert tuning.training.stage is Stage.STOPPED
+        kept = tuning.training.resumable
+        assert kept
+        person.do("tune.go_on")
+        person.wait(lambda: tuning.losses and tuning.losses[-1][0] > kept, LONG)
+        trainer().rlimit(psutil.RLIMIT_FSIZE, (1 << 16, 1 << 16))
+        person.do("tune.cancel")
+        person.wait(lambda: not tuning.is_running, LONG)
+        assert stage(person) is Stage.FAILED
+        assert "cannot be written" in tuning.training.problem
+        assert "make room" in tuning.training.problem
+        assert window.notices.note.count("make room") == 1
+        assert window.proposals.model == "starter"
+        assert tuning.training.resumable == kept, "what was kept before is still there"
+        person.do("tune.go_on")
+        person.wait(lambda: tuning.is_running and tuning.losses[-1][0] > kept, LONG)
+        person.do("tune.cancel")
+        person.wait(lambda: not tuning.is_running)
+        assert stage(person) is Stage.STOPPED
+        person.do("tune.discard")
+
+    assert at_the_window([str(discs)], steps) == 0
+
+
+def stage(person: Person) -> Stage:
+    """A call: mypy takes what was asserted of an attribute as still true later."""
+    assert person.window.tuning.training is not None
+    return person.window.tuning.training.stage
