@@ -71,8 +71,8 @@ class Training:
     """A training as a person sees it.
 
     steps: planned, None where minutes are. progress: 0..1. memory: bytes, 0 where it is not known. doing:
-    what it does between steps, in words. problem: a sentence, for FAILED. resumable: the step after which a
-    stopped one goes on; None where there is nothing to go on from.
+    what it does between steps, in words. note: a sentence worth knowing. problem: a sentence, for FAILED.
+    resumable: the step after which a stopped one goes on; None where there is nothing to go on from.
     """
 
     stage: Stage

@@ -1,6 +1,7 @@
 """Takes the pictures of docs/screenshots: the real program on a copy of the samples, step by step.
 
-Run as `make screenshots`. Without a display Qt draws offscreen. Settings and project are thrown away after.
+Run as `make screenshots`; a name, trays or screws, takes a part. Without a display Qt draws offscreen.
+Settings and project are thrown away after.
 """
 
 from __future__ import annotations
@@ -11,22 +12,28 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from engine.document.records import Instance
+from engine.document.records import Instance, Provenance
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "docs" / "screenshots"
 SAMPLES = ROOT / "resources" / "samples"
 _WIDTH, _HEIGHT = 1280, 800
 _PICTURE = (512, 384)  # the samples' size
-_WAIT_S = 300.0  # for the model on a busy machine
+_WAIT_S = 900.0  # for the model on a busy machine
 _NEARER = 2.2  # than the whole picture, for a correction
+_REVIEWED, _STEPS = 18, (8, 24)  # images to learn from, and the steps of each training
 _FIRST, _LATER = "tray_900018.jpg", "tray_900034.jpg"  # shown before and after labelling the folder
 
 
-def take(folder: Path) -> list[BaseException]:
-    """Run the program on the folder and take all pictures; returns what went wrong."""
+def take(folder: Path, steps_of: Callable[[object], None]) -> list[BaseException]:
+    """Run the program on the folder and take pictures; returns what went wrong."""
     from PySide6.QtCore import QTimer
 
     from gui.app import run
@@ -42,7 +49,7 @@ def take(folder: Path) -> list[BaseException]:
 
         def steps() -> None:
             try:
-                _steps(window)
+                steps_of(window)
             except BaseException as error:  # noqa: BLE001 - told below; the window must close all the same
                 faults.append(error)
             finally:
@@ -110,9 +117,85 @@ def _steps(window: object) -> None:
     dialog = window.findChild(StatisticsDialog)
     assert dialog is not None
     _settle(1.0)
-    dialog.move(window.x() + (_WIDTH - dialog.width()) // 2, window.y() + (_HEIGHT - dialog.height()) // 2)
+    _place(window, dialog)
     _save(window, "statistics", dialog)
     dialog.close()
+
+
+def _learning(window: object) -> None:
+    """A training, what came of it, the versions, and what the model says against a label."""
+    from engine.messages import FineTune
+    from gui.dialogs.verdict import VerdictDialog
+    from gui.dialogs.versions import VersionsDialog
+    from gui.main_window import MainWindow
+
+    assert isinstance(window, MainWindow)
+    tuning, disputes = window.tuning, window.disputes
+
+    def do(command: str) -> None:
+        window.actions_.refresh()
+        window.actions_[command].trigger()
+
+    def learn(steps: int) -> VerdictDialog:
+        assert window.desk.folder is not None
+        tuning.learn(FineTune(window.desk.folder, base="starter", iterations=steps, seed=1))
+        _until(lambda: len(tuning.losses) >= 0.7 * steps or not tuning.is_running)
+        if steps == _STEPS[-1]:
+            _save(window, "training")
+        _until(lambda: not tuning.is_running)
+        _settle(1.0)
+        (sheet,) = window.findChildren(VerdictDialog)
+        return sheet
+
+    window.proposals.set_predicts_by_itself(False)
+    _until(lambda: window.editor.shown)
+    for steps in _STEPS:
+        sheet = learn(steps)
+        if steps == _STEPS[-1]:
+            _place(window, sheet)
+            _save(window, "verdict", sheet)
+        sheet.close()
+    do("tune.versions")
+    dialog = window.findChild(VersionsDialog)
+    assert dialog is not None
+    _until(lambda: window.versions.listed)
+    dialog.mark(window.versions.listed[0].name)
+    _place(window, dialog)
+    _save(window, "versions", dialog)
+    dialog.close()
+    window.training.hide()
+    do("review.check")
+    _until(lambda: window.review.mistakes and not window.review.is_looking)
+    do("review.next_mistake")
+    _until(lambda: disputes.current is not None and not disputes.is_waiting)
+    _save(window, "mistake")
+
+
+def _place(window: QWidget, dialog: QWidget) -> None:
+    """In the middle of the window."""
+    dialog.move(window.x() + (_WIDTH - dialog.width()) // 2, window.y() + (_HEIGHT - dialog.height()) // 2)
+
+
+def _review(folder: Path, count: int) -> None:
+    """Label the first of the samples as they are in truth, as if a person had."""
+    from engine.document.diff import Diff
+    from engine.document.records import IMAGE_STATE_ID, ImageState, Record, ReviewState, new_id
+    from engine.project import Project
+    from engine.train.sources import load_labelled
+
+    truth = load_labelled(SAMPLES / "truth.json", SAMPLES)
+    names = {one.id: one.name for one in truth.classes}
+    with Project.open(folder) as project:
+        project.refresh()
+        items = {item.path: item for item in project.media()}
+        for image in sorted(truth.images, key=lambda one: one.path.name)[:count]:
+            added: dict[int, Record] = {}
+            for one in image.instances:
+                class_id = project.ensure_class(names[one.class_id]).id
+                drawn = replace(one, id=new_id(), class_id=class_id, provenance=Provenance.DRAWN)
+                added[drawn.id] = drawn
+            state = {IMAGE_STATE_ID: (ImageState(), ImageState(ReviewState.REVIEWED))}
+            project.save(items[image.path.name].id, Diff(added=added, updated=state), name="Review").result()
 
 
 def _from_the_middle(one: Instance) -> float:
@@ -171,9 +254,15 @@ def main() -> int:
         os.environ["LOCALAPPDATA"] = str(Path(home) / "local")
         if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) and sys.platform == "linux":
             os.environ["QT_QPA_PLATFORM"] = "offscreen"
-        folder = Path(home) / "trays"
-        shutil.copytree(SAMPLES, folder, ignore=shutil.ignore_patterns("*.json"))
-        faults = take(folder)
+        faults = []
+        for name, steps in (("trays", _steps), ("screws", _learning)):
+            if sys.argv[1:] and name not in sys.argv[1:]:
+                continue
+            folder = Path(home) / name
+            shutil.copytree(SAMPLES, folder, ignore=shutil.ignore_patterns("*.json"))
+            if steps is _learning:
+                _review(folder, _REVIEWED)
+            faults += take(folder, steps)
     for fault in faults:
         print(f"error: {fault!r}", file=sys.stderr)
     return 1 if faults else 0

@@ -24,6 +24,7 @@ from engine.messages import (
     Measured,
     Measuring,
     ModelFigures,
+    Noted,
     OrderId,
     Paused,
     Pictured,
@@ -143,6 +144,15 @@ def test_that_a_run_tells_its_pace_its_curves_and_its_pictures(bench: Bench) -> 
     assert losses[1] != losses[1], "a step that was left out leaves a gap"
     assert bench.tuning.aps == [(3, 0.5)]
     assert [one.ap for one in bench.tuning.pictures] == [0.3, 0.4]
+
+
+def test_that_a_disk_that_refuses_the_restart_file_is_told_until_it_takes_it(bench: Bench) -> None:
+    bench.learn()
+    bench.hear(STARTED, stepped(1), Noted("The restart file cannot be written: make room."), stepped(2))
+    assert bench.now.note == "The restart file cannot be written: make room."
+    assert bench.stage() is Stage.LEARNING
+    bench.hear(Saved(2))
+    assert bench.now.note == ""
 
 
 def test_that_one_training_goes_on_at_a_time_and_no_other_run_is_mistaken_for_it(bench: Bench) -> None:
