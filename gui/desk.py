@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from engine.document.document import Edit
 from engine.document.records import ClassDef, ImageState, MediaItem, ReviewState
@@ -34,6 +34,8 @@ from gui.opening import (
     sorted_items,
 )
 from gui.saving import Kept, Saving
+
+_PAINTED_MS = 30  # what is asked for is painted before anything else is begun
 
 AHEAD = (1, 2, -1)
 """Which neighbours of the shown image are made ready before anybody asks."""
@@ -503,8 +505,12 @@ class Desk(QObject):
         self.saving.set_past(loaded.past)
         if loaded.has_more:
             self.reread()
-        for near in self.neighbours():
-            self._prepare(project, near)
+        QTimer.singleShot(_PAINTED_MS, self, self._prepare_neighbours)
+
+    def _prepare_neighbours(self) -> None:
+        if self.project is not None:
+            for near in self.neighbours():
+                self._prepare(self.project, near)
 
     def _not_shown(self, asked: int, item: MediaItem, sentence: str) -> None:
         if asked != self._showing:

@@ -41,7 +41,7 @@ class Mask:
         if bitmap.size == 0:
             if bitmap.shape != (0, 0) or self.x != 0 or self.y != 0:
                 raise ValueError("the empty mask has shape (0, 0) at x = y = 0; use Mask.from_crop")
-        elif not (bitmap[0].any() and bitmap[-1].any() and bitmap[:, 0].any() and bitmap[:, -1].any()):
+        elif not all(map(np.count_nonzero, (bitmap[0], bitmap[-1], bitmap[:, 0], bitmap[:, -1]))):
             raise ValueError("a mask's bitmap has no empty row or column at its border; use Mask.from_crop")
 
     @classmethod

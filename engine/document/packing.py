@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.document.mask import EMPTY, Bitmap, Mask
 from engine.document.rle import (
@@ -151,7 +152,8 @@ def _read_together(batch: Sequence[_Packed]) -> Sequence[Mask | None]:
 def _counts_together(batch: Sequence[_Packed]) -> tuple[Counts, Bitmap] | None:
     """The counts of all masks, one after the other, and whether each is of set pixels.
 
-    As `decompress_counts` works them out and checks them; None where a check fails.
+    As `decompress_counts` works them out and checks them; None where a check fails. A mask with an odd number
+    of counts gets one more of no pixel, so that clear and set ones alternate throughout.
     """
     lengths = np.array([len(one.runs) for one in batch], dtype=np.int64)
     totals = np.array([one.height * one.width for one in batch], dtype=np.int64)
@@ -161,31 +163,49 @@ def _counts_together(batch: Sequence[_Packed]) -> tuple[Counts, Bitmap] | None:
     ends = np.flatnonzero(characters < 0x20)
     if characters.max() > 0x3F or (characters[last] >= 0x20).any():
         return None
+    numbers = np.searchsorted(ends, last, side="right")  # of counts up to the end of each mask
+    sizes = np.diff(numbers, prepend=0)
+    is_odd = sizes % 2 == 1
+    added = np.cumsum(is_odd) - is_odd
+    values = np.zeros(len(ends) + np.count_nonzero(is_odd), dtype=np.int64)
+    differences = _differences(characters, ends)
+    if differences is None:
+        return None
+    values[np.arange(len(ends)) + np.repeat(added, sizes)] = differences
+    firsts = (numbers - sizes + added) // 2  # the first pair of counts of each mask
+    pairs = (sizes + 1) // 2
+    clear, full = values[0::2], values[1::2]
+    ahead = clear[firsts].copy()  # this one is no difference
+    clear[:] = _summed(clear, firsts, pairs, ahead)
+    clear[firsts] = ahead
+    full[:] = _summed(full, firsts, pairs, np.zeros_like(ahead))
+    full[(firsts + pairs - 1)[is_odd]] = 0
+    if values.min() < 0 or values.max() > _SMALL_PIXELS:
+        return None
+    # Each is at most 2**22 and there are at most 2**18 of a mask: no sum wraps around.
+    if (np.add.reduceat(values, 2 * firsts) != totals).any():
+        return None
+    return values, np.tile(np.array([False, True]), len(clear))
+
+
+def _differences(characters: NDArray[np.uint8], ends: NDArray[np.int64]) -> Counts | None:
+    """The numbers whose last characters these are; None where one is longer than a small mask needs."""
     groups = np.diff(ends, prepend=-1)
     if groups.max() > MAX_CHARACTERS:
         return None
     starts = ends - groups + 1
-    shift = 5 * (np.arange(characters.size) - np.repeat(starts, groups))
-    values = np.add.reduceat((characters & np.uint8(0x1F)).astype(np.int64) << shift, starts)
-    values -= np.where(characters[ends] & 0x10, np.int64(1) << (5 * groups), 0)
-    firsts = np.concatenate(([0], np.searchsorted(ends, last)[:-1] + 1))  # the first count of each mask
-    sizes = np.diff(firsts, append=len(values))
-    within = np.arange(len(values)) - np.repeat(firsts, sizes)
-    is_set = within % 2 == 1
-    for kind in (is_set, ~is_set & (within > 0)):
-        values[kind] = _summed(values[kind], within[kind] < 3)
-    if values.min() < 0 or (values > np.repeat(totals, sizes)).any():
-        return None
-    # Each is at most 2**22 and there are at most 2**18 of a mask: no sum wraps around.
-    if (np.add.reduceat(values, firsts) != totals).any():
-        return None
-    return values, is_set
+    values: Counts = (characters[starts] & np.uint8(0x1F)).astype(np.int64)
+    for place in range(1, int(groups.max())):  # hardly any has many
+        longer = np.flatnonzero(groups > place)
+        values[longer] |= (characters[starts[longer] + place] & np.uint8(0x1F)).astype(np.int64) << 5 * place
+    negative = np.flatnonzero(characters[ends] & 0x10)
+    values[negative] -= np.int64(1) << 5 * groups[negative]
+    return values
 
 
-def _summed(differences: Counts, is_first: Bitmap) -> Counts:
-    """Running sums that begin anew at each first one."""
+def _summed(differences: Counts, firsts: Counts, sizes: Counts, ahead: Counts) -> Counts:
+    """Running sums that begin anew at each first one, without what stands ahead of it."""
     sums = np.cumsum(differences)
-    firsts = np.flatnonzero(is_first)
-    before = sums[firsts] - differences[firsts]
-    summed: Counts = sums - np.repeat(before, np.diff(firsts, append=len(sums)))
+    before = sums[firsts] - differences[firsts] + ahead
+    summed: Counts = sums - np.repeat(before, sizes)
     return summed

@@ -28,6 +28,7 @@ from engine.media.picture import Rgb, Samples
 _DEPTHS = (8, 10, 12, 14)
 _OUTLIERS = 0.001
 _BLOCK = 1 << 20
+_STRIP = 1 << 18
 _AnySamples = TypeVar("_AnySamples", Samples, NDArray[np.uint8])
 
 
@@ -111,7 +112,18 @@ def pillow_to_rgb(image: Image.Image) -> Rgb:
     if image.has_transparency_data:
         pixels = np.asarray(image.convert("RGBA"))
         return over_white(pixels[..., :3], pixels[..., 3])
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    return _in_strips(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _in_strips(image: Image.Image) -> Rgb:
+    """The pixels of a picture of mode RGB. Asked for all at once, Pillow takes four times as long."""
+    width, height = image.size
+    pixels = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _STRIP // max(width, 1))
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        pixels[top:bottom] = np.asarray(image.crop((0, top, width, bottom)))
+    return pixels
 
 
 def _used_depth(samples: Samples, bits: int) -> int:

@@ -33,6 +33,7 @@ from engine.project.classes import resolve_records
 
 _Columns: TypeAlias = dict[str, object]
 
+_PROVENANCES = {one.value: one for one in Provenance}  # an enumeration looks a value up much slower
 _INSTANCE = "id, class_id, provenance, score, x0, y0, x1, y1, z, track_id, extra, mask"
 
 
@@ -232,9 +233,9 @@ def _instance(row: tuple[object, ...], mask: Mask | None) -> Instance:
         id=_int(id_),
         class_id=_int(class_id),
         mask=mask,
-        box_xyxy=_box(x0, y0, x1, y1),
+        box_xyxy=None if x0 is None else _box(x0, y0, x1, y1),
         score=score if isinstance(score, float) else None,
-        provenance=Provenance(str(provenance)),
+        provenance=_PROVENANCES[str(provenance)],
         z=_int(z),
         keypoints=tuple(Keypoint(*point) for point in rare.get("keypoints", ())),
         track_id=None if track_id is None else _int(track_id),

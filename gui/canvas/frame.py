@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QRect
-from PySide6.QtGui import QColor, QImage, QPainter, QRegion, QTransform
+from PySide6.QtGui import QColor, QImage, QPainter, QRegion
 
 from engine.document.paint import Rectangle
 from gui.camera import Placement
 from gui.canvas.adjust import Table
 from gui.canvas.colors import Row
 from gui.canvas.overlay import Overlay
-from gui.canvas.pyramid import Scaled, image_over
+from gui.canvas.pyramid import Scaled
 
 T = TypeVar("T", bound=np.generic)
 
@@ -125,23 +125,14 @@ class Frame:
         level = pyramid.level_for(place.scale)
         height, width = pyramid.size_at(level)
         at_level = Placement(place.scale * 2**level, place.x, place.y)
-        left, top, right, bottom = at_level.image_pixels(x0, y0, x1, y1, height=height, width=width)
-        if at_level.scale >= 1:
-            pixels = pyramid.region(level, left, top, right, bottom)
-            sampled = _nearest(pixels, at_level, left, top, (x0, y0, x1, y1), border=cv2.BORDER_REPLICATE)
-            self._pixels[y0:y1, x0:x1] = sampled.view(np.uint32)[..., 0]
-            return
-        whole = pyramid.image(level)
-        painter = QPainter(self.image)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.setClipRect(x0, y0, x1 - x0, y1 - y0)
-        painter.setTransform(QTransform(at_level.scale, 0, 0, at_level.scale, place.x, place.y))
-        if whole is not None:
-            painter.drawImage(QPoint(left, top), whole, QRect(left, top, right - left, bottom - top))
-        else:
-            pixels = pyramid.region(level, left, top, right, bottom)
-            painter.drawImage(left, top, image_over(pixels))
-        painter.end()
+        # A pixel more around: of a picture that is made smaller each one seen is a mean of neighbours.
+        around = (x0 - 1, y0 - 1, x1 + 1, y1 + 1)
+        left, top, right, bottom = at_level.image_pixels(*around, height=height, width=width)
+        pixels = pyramid.region(level, left, top, right, bottom)
+        blend = cv2.INTER_NEAREST if at_level.scale >= 1 else cv2.INTER_LINEAR
+        edges = (x0, y0, x1, y1)
+        sampled = _sampled(pixels, at_level, left, top, edges, border=cv2.BORDER_REPLICATE, blend=blend)
+        self._pixels[y0:y1, x0:x1] = sampled.view(np.uint32)[..., 0]
 
     def _draw_overlay(self, overlay: Overlay, x0: int, y0: int, x1: int, y1: int) -> None:
         labels, margin = overlay.labels.labels, self.breadth
@@ -151,7 +142,7 @@ class Frame:
         part = labels[top:bottom, left:right]
         # OpenCV moves the bits of an int32 as well, but wants to be told that they are a float32.
         bits = part if part.dtype == np.uint16 else part.view(np.float32)
-        seen = _nearest(bits, self.placement, left, top, around, border=cv2.BORDER_CONSTANT).view(part.dtype)
+        seen = _sampled(bits, self.placement, left, top, around, border=cv2.BORDER_CONSTANT).view(part.dtype)
         index = self._indices(seen, overlay, x0, y0)
         height, width = index.shape
         colors = self._scratch.array("colors", np.uint32, height, width)
@@ -229,7 +220,7 @@ class _Scratch:
         return kept[:size].view(kind).reshape(height, width)
 
 
-def _nearest(
+def _sampled(
     pixels: NDArray[np.integer | np.floating],
     placement: Placement,
     left: int,
@@ -237,8 +228,9 @@ def _nearest(
     edges: tuple[int, int, int, int],
     *,
     border: int,
+    blend: int = cv2.INTER_NEAREST,
 ) -> NDArray[np.integer | np.floating]:
-    """The pixel under each device pixel. left, top: the image's pixel that is the first of `pixels`."""
+    """What lies under each device pixel. left, top: the image's pixel that is the first of `pixels`."""
     x0, y0, x1, y1 = edges
     step = 1 / placement.scale
     matrix = np.array(
@@ -251,7 +243,7 @@ def _nearest(
         pixels,
         matrix,
         (x1 - x0, y1 - y0),
-        flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
+        flags=blend | cv2.WARP_INVERSE_MAP,
         borderMode=border,
     )
 

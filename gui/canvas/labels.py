@@ -197,11 +197,8 @@ class LabelMap:
                 mask = self._layers[id_].mask
                 pixels, left, top = mask.window(x0, y0, x1, y1), max(mask.x, x0), max(mask.y, y0)
             rows, columns = pixels.shape
-            np.putmask(
-                part[top - y0 : top - y0 + rows, left - x0 : left - x0 + columns],
-                pixels,
-                self._label_of[id_],
-            )
+            place = part[top - y0 : top - y0 + rows, left - x0 : left - x0 + columns]
+            np.copyto(place, self._label_of[id_], where=pixels)
 
     def _height(self, id_: int) -> tuple[float, int]:
         """Where a layer lies in the stack, as a number to sort by."""

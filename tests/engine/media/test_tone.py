@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.document.contrast import Contrast, Way
+from engine.media import tone
 from engine.media.tone import cmyk_to_rgb, lab_to_rgb, limits, over_white, to_8_bit
 
 
@@ -158,3 +159,10 @@ def test_that_a_few_bright_samples_are_seen_where_both_percentiles_are_one_value
 def test_that_8_bits_are_left_alone_whatever_the_contrast() -> None:
     samples = np.arange(256, dtype=np.uint8)
     assert np.array_equal(to_8_bit(samples, 8, WINDOW), samples)
+
+
+def test_that_a_picture_taken_in_strips_is_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (11, 7, 3), dtype=np.uint8)
+    for strip in (1, 14, 21, 1000):
+        monkeypatch.setattr(tone, "_STRIP", strip)
+        assert np.array_equal(tone.pillow_to_rgb(Image.fromarray(pixels)), pixels)
