@@ -19,7 +19,7 @@ help:
 	@echo "make test       lint, types, import contracts and the tests"
 	@echo "make run ARGS='label FOLDER'   run main.py"
 	@echo "make lint       ruff, mypy and the import contracts; make format mends what ruff can"
-	@echo "make test-slow  the proofs that take minutes; make faults: those that kill and fill disks"
+	@echo "make test-slow  the proofs that take minutes; make faults: those that kill, fill disks and break files"
 	@echo "make search     the property tests on examples drawn anew"
 	@echo "make bench      the measurements of docs/results.md; make coverage: what the tests never run"
 	@echo "make bundle     the program for people without a Python, in dist/maskwright, and its tests"
@@ -70,7 +70,8 @@ search: setup
 	@$(RUN) -m pytest --hypothesis-profile=search -k "$$(grep -rl '^@given' tests | xargs -n1 basename -s .py | paste -sd'|' | sed 's/|/ or /g')" $(ARGS)
 
 faults: setup
-	@$(RUN) -m pytest -m "slow or not slow" tests/engine/project/test_faults.py tests/engine/project/test_kill.py tests/engine/formats/test_fuzz.py $(ARGS)
+	@$(RUN) -m pytest -m "slow or not slow" -s tests/faults tests/engine/project/test_faults.py \
+		tests/engine/project/test_kill.py tests/engine/formats/test_fuzz.py tests/engine/tuning/test_faults.py $(ARGS)
 
 # Fails where a module is run by no test at all.
 coverage: setup

@@ -26,6 +26,7 @@ import torch
 from torch import nn
 
 from engine.errors import DeviceError
+from engine.files import replacing
 
 _logger = logging.getLogger(__name__)
 
@@ -243,14 +244,8 @@ def _read(file: Path) -> dict[str, NumberFormat]:
 
 def _write(file: Path, known: Mapping[str, NumberFormat]) -> None:
     text = json.dumps({key: asdict(value) for key, value in known.items()}, indent=1)
-    part = file.with_name(f"{file.name}.{os.getpid()}")
-    with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_text(text, encoding="utf-8")
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
+    with suppress(OSError), replacing(file) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def measure_format(device: str) -> NumberFormat:

@@ -15,6 +15,8 @@ from typing import Any
 import platformdirs
 from PySide6.QtCore import QObject, Signal
 
+from engine.files import replacing
+
 MOST_RECENT = 12
 _log = logging.getLogger(__name__)
 
@@ -77,11 +79,9 @@ class Settings(QObject):
         self.change(shortcuts=kept)
 
     def _write(self) -> None:
-        waiting = self.path.with_name(self.path.name + ".part")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            waiting.write_text(json.dumps(asdict(self.choices), indent=1), encoding="utf-8")
-            waiting.replace(self.path)
+            with replacing(self.path) as part:
+                part.write_text(json.dumps(asdict(self.choices), indent=1), encoding="utf-8")
         except OSError as error:
             _log.warning("the settings could not be written to %s: %s", self.path, error)
 

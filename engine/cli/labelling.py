@@ -16,6 +16,7 @@ from engine.cli.console import Progress, say
 from engine.cli.models import obtain
 from engine.document.records import ClassDef, Instance, ReviewState
 from engine.errors import DataError, MaskwrightError, ModelError
+from engine.files import replacing
 from engine.formats.coco import write_coco
 from engine.formats.labelled import LabelledImage, LabelledSet
 from engine.media.image import read_rgb
@@ -258,7 +259,10 @@ def _write_overlay(image: LabelledImage, result: LabelledSet, target: Path, max_
         say(f"no overlay: {error}")
         return False
     drawn = draw(pixels, image.instances, {c.id: c for c in result.classes})
-    target.parent.mkdir(parents=True, exist_ok=True)
     _, encoded = cv2.imencode(".jpg", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92])
-    target.write_bytes(encoded.tobytes())
+    try:
+        with replacing(target) as part:
+            part.write_bytes(encoded.tobytes())
+    except OSError as e:
+        raise DataError(f"The overlay {target} cannot be written: {e.strerror or e}.") from e
     return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -11,6 +10,7 @@ from typing import TextIO
 from engine.document.masks import Mask, to_rle
 from engine.document.records import ClassDef, IgnoreRegion, Instance
 from engine.errors import DataError
+from engine.files import replacing
 from engine.formats.labelled import LabelledImage, LabelledSet
 from engine.formats.outline import coco_rule, rings_of
 from engine.formats.writing import Export, ExportImage, Losses, Part
@@ -39,14 +39,10 @@ def write_coco(file: Path, labelled: LabelledSet, *, images_dir: Path | None = N
         for one in labelled.images:
             yield _exported(one, folder)
 
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8", newline="\n") as stream:
+        with replacing(file) as part, part.open("w", encoding="utf-8", newline="\n") as stream:
             write_stream(stream, Part("", images), labelled.classes, Losses(), polygons=False, extra={})
-        part.replace(file)
     except OSError as e:
-        part.unlink(missing_ok=True)
         raise DataError(f"{file} cannot be written: {e.strerror or e}.") from e
 
 

@@ -5,10 +5,8 @@ Knows the project and its pictures. Which instances count is said once, by `Want
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import math
-import os
 from collections import deque
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +18,7 @@ import numpy as np
 from engine.document.document import Document
 from engine.document.records import ClassDef, Instance, MediaItem, ReviewState
 from engine.errors import DataError, MaskwrightError
+from engine.files import replacing
 from engine.measure.figures import NOTHING, Figures, Grey, measure
 from engine.measure.scale import PIXELS, Scale, from_json, scale_of_file, to_json
 from engine.media.image import read_grey
@@ -272,17 +271,14 @@ def _text(number: float) -> str:
 
 
 def _write(path: Path, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         # With the mark that spreadsheets need to see UTF-8.
-        with partial.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
+        with (
+            replacing(path) as part,
+            part.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file,
+        ):
             table = csv.writer(file)
             table.writerow(head)
             table.writerows(rows)
-        os.replace(partial, path)  # noqa: PTH105 - one call on every system
     except OSError as e:
         raise DataError(f"{path} cannot be written ({e.strerror or e}): choose another place.") from e
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)

@@ -5,15 +5,14 @@ Knows how such files are named; the file itself is only read.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import cv2
 
 from engine.document.contrast import AUTOMATIC, Contrast
 from engine.errors import MediaError
+from engine.files import replacing
 from engine.media.files import system_path
 from engine.media.image import read_rgb
 
@@ -40,14 +39,9 @@ def export_frames(
 
 def write_png(target: Path, bgr: cv2.typing.MatLike) -> None:
     """Write a picture (H x W x 3, blue first) as PNG; the file is whole or not there. Raises MediaError."""
-    partial = target.with_name(f".{target.name}.partial")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _, encoded = cv2.imencode(".png", bgr)
-        Path(system_path(partial)).write_bytes(encoded.tobytes())
-        os.replace(partial, target)  # noqa: PTH105 - one call on every system
+        with replacing(target) as part:
+            _, encoded = cv2.imencode(".png", bgr)
+            Path(system_path(part)).write_bytes(encoded.tobytes())
     except OSError as e:
         raise MediaError(f"{target} cannot be written ({e.strerror or e}): choose another folder.") from e
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)

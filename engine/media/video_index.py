@@ -104,6 +104,8 @@ def video_stream(path: Path, container: av.container.InputContainer) -> av.Video
     """The first video stream that is no cover picture, set to decode on several threads."""
     for stream in container.streams.video:
         if not stream.disposition & stream.disposition.attached_pic:
+            if not hasattr(stream.codec_context, "is_open"):  # None where a damaged header names no decoder
+                break
             if not stream.codec_context.is_open:
                 stream.thread_type = "AUTO"
             return stream

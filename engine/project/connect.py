@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from engine.errors import ProjectError
+from engine.files import replacing
 
 _BUSY_SECONDS = 5.0
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -135,18 +136,13 @@ def copy_database(
         if stop():
             raise _StoppedError
 
-    unfinished = target.with_name(f"{target.name}.part")
-    unfinished.unlink(missing_ok=True)
     try:
-        with contextlib.closing(sqlite3.connect(unfinished)) as copy:
+        with replacing(target, durable=True) as part, contextlib.closing(sqlite3.connect(part)) as copy:
+            copy.execute("PRAGMA journal_mode = OFF")  # a copy that fails is thrown away, and so needs none
             connection.backup(copy, pages=_COPY_PAGES, progress=between_steps, sleep=0.002)
             check(copy)
     except _StoppedError:
-        unfinished.unlink(missing_ok=True)
         return False
-    with unfinished.open("rb+") as file:
-        os.fsync(file.fileno())
-    unfinished.replace(target)
     return True
 
 

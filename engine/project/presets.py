@@ -16,6 +16,7 @@ from typing import Any
 
 from engine.document.records import ClassDef
 from engine.errors import ProjectError
+from engine.files import replacing
 
 _FORMAT = "maskwright-classes"
 _MOST_BYTES = 4 << 20
@@ -37,12 +38,10 @@ def write_preset(path: Path, classes: Sequence[ClassDef]) -> None:
             for one in classes
         ],
     }
-    unfinished = path.with_name(f"{path.name}.part")
     try:
-        unfinished.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        unfinished.replace(path)
+        with replacing(path) as part:
+            part.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as e:
-        unfinished.unlink(missing_ok=True)
         raise ProjectError(f"{path} cannot be written ({e.strerror or e}): choose another place.") from e
 
 

@@ -6,9 +6,7 @@ Written whole or not at all: until the new file is on the disk the old one stays
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import os
 import pickle
 import warnings
 import zipfile
@@ -21,6 +19,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import TrainingError
+from engine.files import replacing
 from engine.train.standing import Standing
 
 # What a damaged file, or one of another version, makes zipfile, `torch.load` and the constructors raise.
@@ -54,7 +53,6 @@ class Restart:
 
 def write_restart(file: Path, restart: Restart) -> None:
     """Replace the restart file. Raises TrainingError where it cannot be written; the old one is left then."""
-    part = file.with_name(file.name + ".new")
     content = {
         "identity": restart.identity,
         "standing": dataclasses.asdict(restart.standing),
@@ -63,15 +61,9 @@ def write_restart(file: Path, restart: Restart) -> None:
         "optimizer": restart.optimizer,
     }
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as stream:
+        with replacing(file, durable=True) as part, part.open("wb") as stream:
             torch.save(content, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(file)
     except (OSError, RuntimeError) as e:  # a disk that fills up is a RuntimeError of torch's writer
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
         reason = e.strerror or str(e) if isinstance(e, OSError) else str(e).partition("\n")[0]
         raise TrainingError(
             f"The restart file {file} cannot be written ({reason}): make room or mend the folder."

@@ -11,7 +11,6 @@ import dataclasses
 import json
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from engine.document.codec import from_bytes, to_bytes
@@ -19,6 +18,7 @@ from engine.document.contrast import AUTOMATIC, Contrast
 from engine.document.diff import Diff
 from engine.document.records import ClassDef, IgnoreRegion, Instance, Record
 from engine.errors import TrainingError
+from engine.files import replacing
 from engine.formats.labelled import LabelledImage, LabelledSet
 
 _LEARNED, _MEASURED = "learned", "measured"
@@ -26,17 +26,13 @@ _LEARNED, _MEASURED = "learned", "measured"
 
 def write_snapshot(file: Path, learned: LabelledSet, measured: LabelledSet) -> None:
     """Set both down, whole or not at all. Raises TrainingError where the file cannot be written."""
-    part = file.with_name(file.name + ".new")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="ascii", newline="\n") as stream:
+        with (
+            replacing(file, durable=True) as part,
+            part.open("w", encoding="ascii", newline="\n") as stream,
+        ):
             stream.writelines(line + "\n" for line in _lines(learned, measured))
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(file)
     except OSError as e:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
         raise TrainingError(
             f"What is learned from cannot be noted in {file} ({e.strerror or e}): make room or mend the "
             "folder."

@@ -13,6 +13,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.files import replacing
+
 _logger = logging.getLogger(__name__)
 
 NOTES = "pace.json"
@@ -60,10 +62,9 @@ def remember(root: Path, *, device: str, architecture: str, side: int, seconds_a
     kind = device.partition(":")[0]
     notes |= {_key(kind, architecture): seconds_a_picture / (side / REFERENCE_SIDE) ** 2, _machine(): kind}
     file = root / NOTES
-    part = file.with_name(f"{NOTES}.{os.getpid()}")
     try:
-        part.write_text(json.dumps(notes, indent=1), encoding="utf-8")
-        part.replace(file)
+        with replacing(file) as part:
+            part.write_text(json.dumps(notes, indent=1), encoding="utf-8")
     except OSError as error:
         _logger.info("the pace of training cannot be noted in %s: %s", file, error)
 

@@ -6,13 +6,13 @@ No torch.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.errors import TrainingError
+from engine.files import replacing
 from engine.train.order import TrainOrder
 
 UNFINISHED = "training"
@@ -41,14 +41,11 @@ class StoppedRun:
 def note(root: Path, order: TrainOrder, step: int = 0) -> None:
     """Set down an order that is being carried out. root: the model store's folder. Raises TrainingError."""
     file = root / UNFINISHED / f"{order.name}{_NOTE}"
-    part = file.with_name(f"{file.name}.{os.getpid()}")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps({"order": json.loads(order.to_json()), "step": step}), encoding="utf-8")
-        part.replace(file)
+        with replacing(file) as part:
+            text = json.dumps({"order": json.loads(order.to_json()), "step": step})
+            part.write_text(text, encoding="utf-8")
     except OSError as e:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
         raise TrainingError(
             f"The fine-tuning cannot be noted in {file} ({e.strerror or e}): make room or mend the folder."
         ) from e

@@ -1,6 +1,6 @@
 /* Makes one change of a file fail, or ends the process there: preloaded into a program under test.
  *
- * Counts write, pwrite, writev, fwrite, fsync, fdatasync, ftruncate, rename, unlink and mkdir on files whose path
+ * Counts write, pwrite, writev, sendfile, fwrite, fsync, fdatasync, ftruncate, rename, unlink and mkdir on files whose path
  * holds `fault_place` (by default a folder named ".maskwright"). `fault_arm(at, kind)` picks the at-th from now on
  * (1 is the next) and what happens:
  *   1  it fails with EIO, once              2  it and all after it fail with ENOSPC, until disarmed
@@ -16,7 +16,9 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -30,6 +32,20 @@ static char place[PATH_MAX] = "/.maskwright/";
 void fault_arm(int new_at, int new_kind) { seen = 0; at = new_at; kind = new_kind; }
 int fault_count(void) { return seen; }
 void fault_place(const char *new_place) { snprintf(place, sizeof place, "%s", new_place); }
+
+/* A program that a program under test starts is armed by its environment, and leaves its count in a file. */
+__attribute__((constructor)) static void begin(void) {
+    const char *new_place = getenv("FAULT_PLACE");
+    if (!new_place) return;
+    fault_place(new_place);
+    fault_arm(atoi(getenv("FAULT_AT")), atoi(getenv("FAULT_KIND")));
+}
+__attribute__((destructor)) static void end(void) {
+    const char *file = getenv("FAULT_COUNT");
+    if (!file) return;
+    FILE *out = fopen(file, "a");
+    if (out) { fprintf(out, "%d\n", seen); fclose(out); }
+}
 
 static int is_ours(const char *path) { return strstr(path, place) != NULL; }
 
@@ -90,6 +106,10 @@ SIMPLE(ftruncate64, (int fd, off64_t size), is_our_file(fd), fd, size)
 /* A full disk lets go of files. */
 SIMPLE(unlink, (const char *path), kind != FULL && is_ours(path), path)
 SIMPLE(rename, (const char *from, const char *to), is_ours(to), from, to)
+WRITE(sendfile, (int fd, int from, off_t *at, size_t size), ARGUMENTS(fd, from, at, size),
+      ARGUMENTS(fd, from, at, size / 2))
+WRITE(sendfile64, (int fd, int from, off64_t *at, size_t size), ARGUMENTS(fd, from, at, size),
+      ARGUMENTS(fd, from, at, size / 2))
 WRITE(writev, (int fd, const struct iovec *parts, int count), ARGUMENTS(fd, parts, count), ARGUMENTS(fd, parts, count))
 SIMPLE(mkdir, (const char *path, mode_t mode), is_ours(path), path, mode)
 
