@@ -29,8 +29,9 @@ def test_that_a_set_comes_back_as_it_was_written(tmp_path: Path, project: Projec
 
 
 def test_that_a_disk_that_refuses_is_told_and_keeps_the_old_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
     with pytest.raises(ProjectError, match="cannot be written"):
-        write_preset(tmp_path / "none" / "set.json", CLASSES)
+        write_preset(tmp_path / "file" / "set.json", CLASSES)
 
 
 @pytest.mark.parametrize(
