@@ -111,7 +111,7 @@ def _upgraded(
     document = project.load(item.id)
     boxed = boxes_alone(document, request.instance_ids)
     names = {one.id: one.name for one in project.classes()}
-    picture = read_rgb(project.path_of(item), item.frame, max_pixels=request.max_pixels)
+    picture = read_rgb(project.path_of(item), item.frame, item.contrast, max_pixels=request.max_pixels)
     boxes = [one.bounds_xyxy for one in boxed]
     found = yield from mask_boxes(picture, boxes, [names.get(one.class_id, "") for one in boxed])
     made = {one.id: mask for one, mask in zip(boxed, found, strict=True)}

@@ -1,7 +1,8 @@
-"""What a person points at, asked of the model: one question at a time, of those that wait only the newest.
+"""What a person points at, asked of the model, or worked out from colours on a thread.
 
-While a tool that asks is taken, the shown image and its neighbours are made ready ahead of time. Knows the
-editor, the desk and the bridge; no widget.
+One question at a time, of those that wait only the newest. While a tool that asks the model is taken, the
+shown image and its neighbours are made ready ahead of time. Knows the editor, the desk and the bridge; no
+widget.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Slot
 
+from engine.classical import cut_out, flood
+from engine.document.mask import EMPTY, Mask
 from engine.document.records import ClassDef, MediaItem
 from engine.errors import MaskwrightError
+from engine.media.picture import Rgb
 from engine.messages import Failed, OrderId, Priority, Prompt, Prompted
+from engine.prompt import Candidate
 from gui.bridge import Bridge
 from gui.desk import Desk
-from gui.editor import Editor
+from gui.editor import Editor, Shown
 from gui.proposals import Proposals
-from gui.tools.prompting import Answer, PromptTool, Question
+from gui.tools.prompting import Answer, Method, PromptTool, Question
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +68,7 @@ class Prompts(QObject):
     def ask(self, question: Question, then: Callable[[Answer], None]) -> None:
         """`then` is called with the answer, unless a newer question or `drop` came first."""
         self._next = _Asked(question, then, self._generation)
-        if self._order is None:
+        if self._under_way is None:
             self._send()
 
     def drop(self) -> None:
@@ -95,6 +100,9 @@ class Prompts(QObject):
         if asked is None or shown is None:
             return
         question = asked.question
+        if question.method is not Method.MODEL:
+            self._work_out(asked, shown)
+            return
         request = Prompt(
             self._desk.path_of(shown.item),
             shown.item.frame,
@@ -112,6 +120,26 @@ class Prompts(QObject):
             asked.then(Answer(question, problem=str(error)))
         else:
             self._under_way = asked
+
+    def _work_out(self, asked: _Asked, shown: Shown) -> None:
+        self._under_way = asked
+
+        def done(mask: Mask) -> None:
+            found = () if mask.is_empty else (Candidate("", 1.0, mask, mask.box_xyxy),)
+            self._end(asked, Answer(asked.question, found))
+
+        self._desk.background.run(
+            lambda: _by_colour(shown.pixels, asked.question),
+            done,
+            lambda sentence: self._end(asked, Answer(asked.question, problem=sentence)),
+        )
+
+    def _end(self, asked: _Asked, answer: Answer) -> None:
+        self._under_way = None
+        if asked.generation == self._generation:
+            asked.then(answer)
+        if self._under_way is None:  # whoever heard of it may have asked already
+            self._send()
 
     # What the model answers
 
@@ -135,7 +163,7 @@ class Prompts(QObject):
         asked, self._order, self._under_way = self._under_way, None, None
         if isinstance(event, Failed) and asked is not None and asked.generation == self._generation:
             asked.then(Answer(asked.question, problem=event.message))
-        if self._order is None:  # whoever heard of it may have asked already
+        if self._under_way is None:  # whoever heard of it may have asked already
             self._send()
 
     # Ahead of time
@@ -155,8 +183,9 @@ class Prompts(QObject):
     @Slot()
     def _get_ready(self) -> None:
         """Have the model look at the shown image and its neighbours, if a tool that asks is taken."""
-        shown = self._editor.shown
-        if not isinstance(self._editor.tool, PromptTool) or shown is None or not self._bridge.is_ready:
+        shown, tool = self._editor.shown, self._editor.tool
+        asks = isinstance(tool, PromptTool) and tool.method is Method.MODEL
+        if not asks or shown is None or not self._bridge.is_ready:
             return
         near = self._desk.neighbours()
         wanted = {shown.item.id, *(item.id for item in near)}
@@ -174,3 +203,9 @@ class Prompts(QObject):
             self._readying[self._bridge.submit(request, priority)] = item.id
         except MaskwrightError:
             return  # the first question says why
+
+
+def _by_colour(pixels: Rgb, question: Question) -> Mask:
+    if question.method is Method.FLOOD:
+        return flood(pixels, question.clicks, question.tolerance)
+    return EMPTY if question.box_xyxy is None else cut_out(pixels, question.box_xyxy, question.clicks)

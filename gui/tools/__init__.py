@@ -15,6 +15,8 @@ from gui.tools import box as box
 from gui.tools import brush as brush
 from gui.tools import eraser as eraser
 from gui.tools import scissors as scissors
+from gui.tools import wand as wand
+from gui.tools import grabcut as grabcut
 from gui.tools import vertices as vertices
 from gui.tools import ignore as ignore
 # isort: on

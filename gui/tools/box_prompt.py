@@ -68,7 +68,7 @@ class BoxPromptTool(PromptTool):
 
     def begin(self, at: Pointer) -> None:
         self._pointer = at
-        if not self.editor.allows_edits():
+        if not self.may_ask():
             return
         if at.clicks > 1 and self.prompt is not None:
             self._press = None
@@ -110,7 +110,9 @@ class BoxPromptTool(PromptTool):
             x0, y0, x1, y1 = press.box
             box = x0 + dx, y0 + dy, x1 + dx, y1 + dy
         if min(box[2] - box[0], box[3] - box[1]) >= _LEAST:
-            self.ask(replace(self.prompt.question if self.prompt else Question(), box_xyxy=box))
+            self.ask(
+                replace(self.prompt.question if self.prompt else Question(method=self.method), box_xyxy=box)
+            )
 
     def end(self, at: Pointer) -> None:
         self.move(at)

@@ -19,7 +19,7 @@ class ClickPromptTool(PromptTool):
     icon = "click-prompt"
 
     def begin(self, at: Pointer) -> None:
-        if not self.editor.allows_edits():
+        if not self.may_ask():
             return
         if at.clicks > 1 and self.prompt is not None:
             self.commit()

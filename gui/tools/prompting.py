@@ -1,4 +1,4 @@
-"""What tools that ask the model have in common: an open prompt, its candidates, and what becomes of one.
+"""What tools that ask for a mask have in common: an open prompt, its candidates, and what becomes of one.
 
 Whoever finds the candidates (`Finder`) is the editor's; it answers later, on the GUI thread. A tool asks
 again with every change and shows the last answer until the next one is there.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 from engine.document.document import Document
@@ -24,13 +25,26 @@ if TYPE_CHECKING:
 _NOTHING: Rectangle = (0, 0, 0, 0)
 
 
+class Method(Enum):
+    """Who answers."""
+
+    MODEL = auto()
+    FLOOD = auto()  # like colours around clicks
+    CUT = auto()  # colours in a box against those around it
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a person points at, image pixels: a box, clicks or both. class_name: chosen by the person."""
+    """What a person points at, image pixels: a box, clicks or both. class_name: chosen by the person.
+
+    tolerance: of FLOOD, grey levels.
+    """
 
     box_xyxy: Box | None = None
     clicks: tuple[Click, ...] = ()
     class_name: str | None = None
+    method: Method = Method.MODEL
+    tolerance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +96,9 @@ class Prompt:
 
 
 class PromptTool(DrawingTool):
-    """A tool that asks the model. One that inherits from it opens prompts with `ask`."""
+    """A tool that asks for a mask. One that inherits from it opens prompts with `ask`."""
+
+    method = Method.MODEL
 
     def __init__(self, editor: Editor) -> None:
         super().__init__(editor)
@@ -121,14 +137,17 @@ class PromptTool(DrawingTool):
         if prompt.answer is not None and prompt.answer.problem:
             return prompt.answer.problem
         if not prompt.is_answered:
-            if not finder.is_ready:
+            if not self._is_at_hand(finder):
                 return translated(
                     "The model is looking at this picture for the first time; the mask follows."
                 )
             return "" if prompt.answer is None else self._open_note(prompt)
         if prompt.candidate is None:
-            return translated("The model finds nothing here: point elsewhere, or choose the class with 1-9.")
+            return translated("There is nothing to be found here: point elsewhere.")
         return self._open_note(prompt)
+
+    def _is_at_hand(self, finder: Finder) -> bool:
+        return self.method is not Method.MODEL or finder.is_ready
 
     def _open_note(self, prompt: Prompt) -> str:
         note = translated(
@@ -160,7 +179,7 @@ class PromptTool(DrawingTool):
         known = {one.name: one.id for one in self.editor.classes}
         if candidate.class_name in known:
             return known[candidate.class_name], True
-        return current, current is None
+        return current, current is None and self.method is Method.MODEL
 
     # Asking
 
@@ -207,7 +226,11 @@ class PromptTool(DrawingTool):
     def _set_cursor(self) -> None:
         finder = self.editor.finder
         waits = self.prompt is not None and not self.prompt.is_answered
-        self.cursor = "busy" if waits and finder is not None and not finder.is_ready else "cross"
+        self.cursor = "busy" if waits and finder is not None and not self._is_at_hand(finder) else "cross"
+
+    def may_ask(self) -> bool:
+        """Whether a prompt may be opened; where not, it is said why. A model brings its own classes."""
+        return self.editor.allows_edits() and (self.method is Method.MODEL or self.has_class())
 
     def click(self, at: Pointer) -> Click | None:
         """What a click here says; None, and it is said why, outside the image."""
@@ -275,12 +298,13 @@ class PromptTool(DrawingTool):
             return
         question = prompt.question
         as_it_came = is_the_models and len(question.clicks) + (question.box_xyxy is not None) == 1
+        by_model = Provenance.ACCEPTED if as_it_came else Provenance.CORRECTED
         instance = Instance(
             new_id(),
             class_id or 0,
             mask=candidate.mask,
             score=candidate.score if as_it_came else None,
-            provenance=Provenance.ACCEPTED if as_it_came else Provenance.CORRECTED,
+            provenance=by_model if self.method is Method.MODEL else Provenance.DRAWN,
         )
         if class_id is not None:
             self._add(document, instance)

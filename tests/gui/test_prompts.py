@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from PySide6.QtWidgets import QApplication
 
+from engine.document.mask import Mask
+from engine.document.records import Instance
 from engine.messages import Failed, Finished, OrderId, Priority, Prompt, Prompted
 from engine.prompt import Candidate, Click
 from gui.bridge import Bridge
+from gui.commands import load_all
+from gui.commands.registry import COMMANDS, Context
 from gui.desk import Desk
 from gui.editor import Editor
 from gui.prompts import Prompts
 from gui.proposals import Proposals
 from gui.settings import Settings
-from gui.tools.prompting import Answer, Question
+from gui.tools.prompting import Answer, Method, Question
 from tests.gui.making import Engine, folder_of, square
 
 Wait = Callable[..., None]
@@ -153,3 +157,44 @@ def test_that_a_class_is_made_in_the_project(bench: Bench) -> None:
     bench.prompts.make_class("screw", made.append)
     bench.wait(lambda: made)
     assert [(one.id, one.name) for one in bench.editor.classes] == [(made[0], "screw")]
+
+
+def test_that_colours_are_asked_on_a_thread_and_not_of_the_model(bench: Bench) -> None:
+    answers: list[Answer] = []
+    click = (Click(15.0, 12.0),)
+    bench.prompts.ask(Question(clicks=click, method=Method.FLOOD, tolerance=10), answers.append)
+    bench.wait(lambda: answers)
+    bench.prompts.ask(Question(box_xyxy=(5.0, 4.0, 28.0, 26.0), method=Method.CUT), answers.append)
+    bench.wait(lambda: len(answers) == 2)
+    assert bench.asked == {}
+    assert bench.editor.shown is not None
+    bright = Mask.from_full(bench.editor.shown.pixels[..., 0] > 200)
+    assert [one.candidates[0].mask for one in answers] == [bright, bright]
+    bench.prompts.ask(Question(clicks=click, method=Method.FLOOD, tolerance=10), answers.append)
+    bench.prompts.drop()
+    bench.prompts.ask(Question(box_xyxy=(5.0, 4.0, 28.0, 26.0), method=Method.CUT), answers.append)
+    bench.wait(lambda: len(answers) == 3)
+    assert answers[-1].question.method is Method.CUT
+
+
+def test_that_outlines_snap_to_edges_in_one_edit(bench: Bench) -> None:
+    load_all()
+    nothing = cast(Any, None)
+    context = Context(
+        bench.editor, bench.desk, nothing, bench.proposals, nothing, nothing, nothing, nothing, nothing
+    )
+    assert bench.editor.shown is not None
+    document = bench.editor.shown.document
+    bright = Mask.from_full(bench.editor.shown.pixels[..., 0] > 200)
+    rough = Mask.from_crop(bright.x - 1, bright.y + 1, bright.bitmap)
+    with bench.editor.edit("Draw"):
+        document.add(Instance(1, 1, rough))
+    bench.editor.select([1])
+    snap = COMMANDS["shape.snap"]
+    assert snap.when(context)
+    snap.run(context)
+    bench.wait(lambda: document.instance(1).mask != rough)
+    assert document.instance(1).mask == bright
+    bench.wait(lambda: bench.desk.saving.past.done[-1:] == ("Snap to edges",))
+    bench.editor.select(())
+    assert not snap.when(context)

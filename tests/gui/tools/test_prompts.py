@@ -12,7 +12,7 @@ from engine.document.mask import Mask
 from engine.document.records import Provenance
 from engine.prompt import Candidate
 from gui.commands import load_all
-from gui.tools.prompting import Answer, Question
+from gui.tools.prompting import Answer, Method, Question
 from gui.tools.tool import Caption, Handles, Keys, Line, Mark, Painted
 from tests.gui.drive import TestEditor, rectangle
 
@@ -271,7 +271,7 @@ def test_that_the_tool_says_while_the_model_looks_and_when_it_finds_nothing(
     assert e.editor.tool.cursor == "busy"
     finder.is_ready = True
     finder.answer()
-    assert "finds nothing" in e.editor.tool.note
+    assert "nothing to be found" in e.editor.tool.note
     assert e.editor.tool.cursor == "cross"
     e.editor.commit()
     assert e.refusals == ["There is no mask to take yet."]
@@ -308,3 +308,48 @@ def test_that_another_image_takes_the_prompt_away(e: TestEditor, finder: Finder)
     e.show(pixels=np.zeros((50, 50, 3), np.uint8))
     finder.answer(candidate(block(15, 15, 10, 10)))
     assert (e.editor.tool.preview, e.document.instances) == ((), ())
+
+
+def test_that_the_wand_asks_by_colour_and_its_tolerance_follows_drag_and_wheel(
+    e: TestEditor, finder: Finder
+) -> None:
+    finder.is_ready = False
+    e.use("wand").pointer_down(20, 20)
+    assert (finder.question.method, finder.question.tolerance) == (Method.FLOOD, 24)
+    assert "looking" not in e.editor.tool.note, "no model is waited for"
+    finder.answer(candidate(block(15, 15, 10, 10), ""))
+    e.pointer_move(40, 20)
+    wider = finder.question.tolerance
+    assert wider > 24
+    e.pointer_up(40, 20)
+    e.editor.cycle(1)
+    assert finder.question.tolerance < wider
+    finder.answer(candidate(block(15, 15, 12, 10), ""))
+    assert f"Tolerance {finder.question.tolerance:.0f}" in e.editor.tool.note
+    e.click(60, 60, Keys.SHIFT)
+    assert finder.clicked() == [True, False]
+    e.editor.back()
+    finder.answer(candidate(block(15, 15, 12, 10), ""))
+    assert [one.text for one in e.shapes(Caption)] == ["bolt"]
+    e.editor.commit()
+    one = e.only()
+    assert (one.mask, one.class_id, one.provenance) == (block(15, 15, 12, 10), 1, Provenance.DRAWN)
+    assert one.score is None
+    e.click(60, 60, Keys.SHIFT)
+    assert e.refusals == ["Click on a colour first: what to leave out comes after that."]
+
+
+def test_that_grabcut_asks_by_colour_in_a_box(e: TestEditor, finder: Finder) -> None:
+    e.use("grabcut").drag((10, 10), (40, 40))
+    assert finder.question == Question(box_xyxy=(10, 10, 40, 40), method=Method.CUT)
+    finder.answer(candidate(block(15, 15, 10, 10), ""))
+    e.editor.commit()
+    assert (e.only().provenance, e.names) == (Provenance.DRAWN, ["GrabCut in a box"])
+
+
+def test_that_tools_without_a_model_need_a_class(e: TestEditor, finder: Finder) -> None:
+    e.editor.set_classes(())
+    for tool in ("wand", "grabcut"):
+        e.use(tool).drag((10, 10), (40, 40))
+    assert finder.asked == []
+    assert e.refusals == ["There is no class yet: add one before you draw."] * 2

@@ -1,0 +1,216 @@
+"""What prompts are worth: a person simulated with known truth, against GrabCut and against polygons.
+
+    python -m tests.bench.simulated_person val.json --model FILE [--images 25] [--out figures.json]
+
+For every instance of held-out pictures: a box with each edge off by up to 10 % of its side, and the IoU of
+the mask that comes of it; clicks on the middle of the largest error until the IoU is 0.90 (NoC@90, at most
+20); the corners that a polygon needs for as much. GrabCut gets the same boxes. The ceiling is the truth
+itself sent through M x M cells and back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from engine.classical import cut_out
+from engine.device import number_format, use_threads
+from engine.document.boolean import iou
+from engine.document.mask import EMPTY, Mask
+from engine.document.polygons import from_polygons
+from engine.document.records import Box
+from engine.formats.labelled import LabelledImage
+from engine.media.image import read_rgb
+from engine.media.picture import Rgb
+from engine.models.store import default_store
+from engine.models.version import load_network
+from engine.predict.predictor import Held, Predictor
+from engine.predict.prompts import Prompter
+from engine.prediction import Prediction
+from engine.prompt import Candidate, Click, candidates_of
+from engine.refilter import masks
+from engine.train.boundary import boundary
+from engine.train.sources import load_labelled
+
+ENOUGH, MOST_CLICKS, JITTER = 0.90, 20, 0.10
+
+Figures = dict[str, list[float]]
+
+
+def instances_of(images: Sequence[LabelledImage]) -> Iterator[tuple[LabelledImage, Rgb, list[Mask]]]:
+    """Each picture with its true masks of 16 pixels and more."""
+    for image in images:
+        pixels = read_rgb(image.path, image.frame)
+        true = [one.mask for one in image.instances if one.mask is not None and one.mask.area >= 16]
+        yield image, pixels, true
+
+
+def jittered(mask: Mask, draw: np.random.Generator, height: int, width: int) -> Box:
+    """The mask's box as a hand draws it."""
+    x0, y0, x1, y1 = mask.box_xyxy
+    off = draw.uniform(-JITTER, JITTER, 4) * (x1 - x0, y1 - y0, x1 - x0, y1 - y0)
+    x0, y0, x1, y1 = np.array((x0, y0, x1, y1)) + off
+    return max(x0, 0.0), max(y0, 0.0), min(max(x1, x0 + 1), float(width)), min(max(y1, y0 + 1), float(height))
+
+
+def largest_error(found: Mask, true: Mask, height: int, width: int) -> Click:
+    """A click on the middle of the largest part in which a mask is wrong."""
+    has, is_ = found.to_full(height, width), true.to_full(height, width)
+    best, place, positive = 0.0, (0, 0), True
+    for wrong, kind in ((is_ & ~has, True), (has & ~is_, False)):
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(wrong.view(np.uint8), connectivity=8)
+        if count < 2:
+            continue
+        part = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+        if stats[part, cv2.CC_STAT_AREA] > best:
+            best, positive = float(stats[part, cv2.CC_STAT_AREA]), kind
+            depth = cv2.distanceTransform(np.pad((labels == part).astype(np.uint8), 1), cv2.DIST_L2, 5)
+            place = np.unravel_index(int(depth[1:-1, 1:-1].argmax()), has.shape)  # type: ignore[assignment]
+    return Click(place[1] + 0.5, place[0] + 0.5, positive)
+
+
+def clicks_needed(
+    answer: Callable[[Sequence[Click]], Sequence[Candidate]], true: Mask, height: int, width: int
+) -> tuple[int, float, list[float]]:
+    """How many clicks until the best candidate is enough (MOST_CLICKS: never), IoU then, seconds each."""
+    clicks: list[Click] = []
+    found, overlap, seconds = EMPTY, 0.0, []
+    while len(clicks) < MOST_CLICKS and overlap < ENOUGH:
+        clicks.append(largest_error(found, true, height, width))
+        began = time.perf_counter()
+        candidates = answer(tuple(clicks))
+        seconds.append(time.perf_counter() - began)
+        found = candidates[0].mask if candidates else EMPTY
+        overlap = iou(found, true)
+    return (len(clicks) if overlap >= ENOUGH else MOST_CLICKS), overlap, seconds
+
+
+def corners_needed(true: Mask, height: int, width: int) -> int:
+    """Corners of the polygons, one a part, that meet the truth by ENOUGH, as few as simplifying finds."""
+    contours, _ = cv2.findContours(
+        true.to_full(height, width).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    fewest = sum(len(one) for one in contours)
+    for tolerance in np.geomspace(0.5, max(true.bitmap.shape), 30):
+        rings = [cv2.approxPolyDP(one, float(tolerance), True)[:, 0] + 0.5 for one in contours]
+        rings = [ring.astype(np.float64) for ring in rings if len(ring) >= 3]
+        if not rings or iou(from_polygons(rings, height=height, width=width), true) < ENOUGH:
+            break
+        fewest = min(fewest, sum(len(ring) for ring in rings))
+    return fewest
+
+
+def through_cells(true: Mask, side: int, height: int, width: int) -> Mask:
+    """The truth as a mask head of side x side cells could say it at best, and made a mask again."""
+    cells = cv2.resize(true.bitmap.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+    box = np.array([true.box_xyxy], np.float32)
+    said = Prediction(
+        width,
+        height,
+        ("",),
+        box,
+        np.ones(1, np.float32),
+        np.ones(1, np.int64),
+        cells[None].astype(np.float32),
+    )
+    (back,) = masks(said)
+    assert back is not None
+    return back
+
+
+def boundary_iou(found: Mask, true: Mask, height: int, width: int) -> float:
+    """Of the pixels near the edges alone (Cheng et al., 2021)."""
+    return iou(boundary(found, height=height, width=width), boundary(true, height=height, width=width))
+
+
+def measure(
+    images: Sequence[LabelledImage], prompter: Prompter | None, predictor: Predictor | None, seed: int
+) -> Figures:
+    """All figures, a number an instance each; without a model those that need none."""
+    figures: Figures = {}
+
+    def note(name: str, value: float) -> None:
+        figures.setdefault(name, []).append(float(value))
+
+    draw = np.random.default_rng(seed)
+    for image, pixels, every in instances_of(images):
+        height, width = pixels.shape[:2]
+        held = predictor.hold(pixels) if predictor is not None else None
+        for true in every:
+            box = jittered(true, draw, height, width)
+            if prompter is None or held is None:
+                _without_model(note, true, pixels, box)
+            else:
+                _with_model(note, prompter, held, true, box)
+        print(image.path.name, {name: round(statistics.fmean(all_), 3) for name, all_ in figures.items()})
+    return figures
+
+
+def _without_model(note: Callable[[str, float], None], true: Mask, pixels: Rgb, box: Box) -> None:
+    height, width = pixels.shape[:2]
+    began = time.perf_counter()
+    cut = cut_out(pixels, box)
+    note("grabcut_seconds", time.perf_counter() - began)
+    note("grabcut_iou", iou(cut, true))
+    note("polygon_corners", corners_needed(true, height, width))
+    large = "large" if true.area >= 96**2 else "small"
+    for side in (28, 56):
+        back = through_cells(true, side, height, width)
+        note(f"ceiling_{side}_{large}_iou", iou(back, true))
+        note(f"ceiling_{side}_{large}_boundary", boundary_iou(back, true, height, width))
+
+
+def _with_model(
+    note: Callable[[str, float], None], prompter: Prompter, held: Held, true: Mask, box: Box
+) -> None:
+    began = time.perf_counter()
+    found = candidates_of(prompter.predict_box(held, box), 0.5)
+    note("box_seconds", time.perf_counter() - began)
+    mask = found[0].mask if found else EMPTY
+    note("box_iou", iou(mask, true))
+    note("box_boundary", boundary_iou(mask, true, held.height, held.width))
+
+    def answer(clicks: Sequence[Click]) -> Sequence[Candidate]:
+        return candidates_of(prompter.predict_points(held, clicks), 0.5)
+
+    count, overlap, seconds = clicks_needed(answer, true, held.height, held.width)
+    note("noc", count)
+    note("click_iou", overlap)
+    note("click_failed", overlap < ENOUGH)
+    note("click_seconds", statistics.fmean(seconds))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="COCO JSON with the truth")
+    parser.add_argument("--model", action="append", default=[], help="a name or a file, several times")
+    parser.add_argument("--images", type=int, default=25)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    use_threads(window=False)
+    whole = load_labelled(options.data)
+    images = whole.images[: options.images]
+    results = {"no model": measure(images, None, None, options.seed)}
+    for name in options.model:
+        version = default_store().resolve(name)
+        predictor = Predictor(load_network(version), version.card, number_format=number_format("cpu"))
+        results[version.card.name] = measure(images, Prompter(predictor), predictor, options.seed)
+    means = {
+        name: {what: round(statistics.fmean(all_), 4) for what, all_ in figures.items()}
+        for name, figures in results.items()
+    }
+    print(json.dumps(means, indent=1))
+    if options.out is not None:
+        options.out.write_text(json.dumps(means, indent=1))
+
+
+if __name__ == "__main__":
+    main()
