@@ -24,6 +24,7 @@ from engine import __version__
 from engine.errors import MaskwrightError
 
 if TYPE_CHECKING:
+    from engine.media.live import Source
     from gui.main_window import MainWindow
     from gui.settings import Settings
 
@@ -36,6 +37,7 @@ COMMANDS = {  # name -> the module and the name in it, in the order that help li
     "eval": "engine.cli.eval:evaluate",
     "measure": "engine.cli.measure:measure",
     "contrast": "engine.cli.contrast:contrast",
+    "camera": ":camera",  # here, since nothing under `engine` knows the window
     "import": "engine.cli.import_:import_labels",
     "merge": "engine.cli.merge:merge",
     "upgrade": "engine.cli.upgrade:upgrade",
@@ -61,7 +63,8 @@ class LazyGroup(click.Group):
         if place is None:
             return None
         module, name = place.split(":")
-        return cast(click.Command, getattr(importlib.import_module(module), name))
+        found = getattr(importlib.import_module(module), name) if module else globals()[name]
+        return cast(click.Command, found)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -79,7 +82,23 @@ def window(paths: tuple[Path, ...]) -> int:
     return open_window(paths)
 
 
-def open_window(paths: Sequence[Path]) -> int:
+@click.command()
+@click.argument("source")
+@click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--check", is_flag=True, help="Only see whether it sends pictures, without a window.")
+def camera(source: str, folder: Path | None, check: bool) -> int:
+    """Open the window on a camera: a webcam's number, an rtsp:// or http:// address, or a video file.
+
+    Snapshots go into FOLDER as new pictures. A password in the address is shown and logged nowhere.
+    """
+    from engine.cli.camera import check_camera
+    from engine.media.live import source_of
+
+    wanted = source_of(source)
+    return check_camera(wanted) if check else open_window([folder] if folder else [], wanted)
+
+
+def open_window(paths: Sequence[Path], camera: Source | None = None) -> int:
     """Open the window and return when it is closed. Raises MaskwrightError where none can open."""
     from engine.cli.display import check_display
 
@@ -89,13 +108,16 @@ def open_window(paths: Sequence[Path]) -> int:
     check_display()
     from gui.app import run
 
-    return run(_make_window, paths)
+    return run(lambda settings: _make_window(settings, camera), paths)
 
 
-def _make_window(settings: Settings) -> MainWindow:
+def _make_window(settings: Settings, camera: Source | None) -> MainWindow:
     from gui.main_window import MainWindow  # half a second, behind the splash
 
-    return MainWindow(settings)
+    made = MainWindow(settings)
+    if camera is not None:
+        made.live.open(camera)
+    return made
 
 
 @click.group(

@@ -36,6 +36,7 @@ from engine.messages import (
     OrderId,
     Predicted,
     PredictImage,
+    PredictPixels,
     Progress,
     Prompt,
     Prompted,
@@ -92,6 +93,8 @@ class Jobs:
         match request:
             case PredictImage():
                 return self._predict(order, request)
+            case PredictPixels():
+                return self._predict_pixels(order, request)
             case Prompt():
                 return self._prompt(order, request)
             case Explain():
@@ -131,6 +134,11 @@ class Jobs:
         else:
             prediction = predictor.predict([_reader(request)()])[0]
         yield Predicted(order, request.generation, prediction)
+        return {"instances": len(prediction)}
+
+    def _predict_pixels(self, order: OrderId, request: PredictPixels) -> Job:
+        prediction = self._model(request.choice).predictor.predict([request.pixels])[0]
+        yield Predicted(order, 0, prediction)
         return {"instances": len(prediction)}
 
     def _prompts_of(self, predictor: Predictor) -> Prompter:

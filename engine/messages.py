@@ -12,6 +12,9 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine.document.contrast import AUTOMATIC, Contrast
 from engine.explanation import Explanation
 from engine.media.image import MAX_PIXELS
@@ -42,9 +45,9 @@ __all__ = [
     "Event", "Examine", "Explain", "Explained", "Failed", "Fetching", "FineTune", "Finished", "ImageExamined",
     "ImageFailed", "ImageLabelled", "ImageUpgraded", "Judged", "LabelFolder", "Measured", "Measuring",
     "ModelChoice", "ModelFigures", "ModelReady", "Noted", "OrderId", "Paused", "Picture", "Pictured",
-    "PredictImage", "Predicted", "Preparing", "Priority", "Progress", "Prompt", "Prompted", "Request",
-    "Resumed", "Saved", "Started", "Stepped", "TuneDescription", "Tuning", "TuningNews", "UpgradeBoxes",
-    "Verdict", "WorkRequest",
+    "PredictImage", "PredictPixels", "Predicted", "Preparing", "Priority", "Progress", "Prompt", "Prompted",
+    "Request", "Resumed", "Saved", "Started", "Stepped", "TuneDescription", "Tuning", "TuningNews",
+    "UpgradeBoxes", "Verdict", "WorkRequest",
 ]  # fmt: skip
 
 OrderId: TypeAlias = int
@@ -100,6 +103,14 @@ class Prompt:
     mask_cutoff: float = 0.5
     generation: int = 0
     contrast: Contrast = AUTOMATIC
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PredictPixels:
+    """Predict a picture that is no file, such as a camera's frame. pixels: H x W x 3 uint8 RGB."""
+
+    pixels: NDArray[np.uint8]
+    choice: ModelChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +223,9 @@ class UpgradeBoxes:
     max_pixels: int = MAX_PIXELS
 
 
-WorkRequest: TypeAlias = PredictImage | Prompt | Explain | LabelFolder | Examine | Compare | UpgradeBoxes
+WorkRequest: TypeAlias = (
+    PredictImage | PredictPixels | Prompt | Explain | LabelFolder | Examine | Compare | UpgradeBoxes
+)
 """What the worker that owns the model does."""
 
 Request: TypeAlias = WorkRequest | FineTune
@@ -229,7 +242,7 @@ class ModelReady:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predicted:
-    """The answer to PredictImage."""
+    """The answer to PredictImage and PredictPixels; generation: of PredictImage."""
 
     order: OrderId
     generation: int

@@ -86,6 +86,8 @@ class Actions(QObject):
         if context.frames is not None:
             context.frames.clip_changed.connect(self._later)
             context.frames.playing_changed.connect(self._later)
+        if context.live is not None:
+            context.live.changed.connect(self._later)
         if context.exchange is not None:
             context.exchange.changed.connect(self._later)
         if context.review is not None:

@@ -17,7 +17,7 @@ from engine.media.levels import Levels, levels_of
 from engine.media.picture import Samples
 from engine.media.tone import limits
 from engine.project import Project
-from engine.project.contrasts import Contrasts, contrasts_of
+from engine.project.contrasts import Contrasts, contrasts_of, keep_contrasts
 from gui.canvas.lens import Lens, scales_of
 from gui.desk import Desk
 
@@ -113,7 +113,7 @@ class Contrasting(QObject):
         if self._before:
             self._chosen = None
             self.kept = self._before.pop()
-            self._desk.keep_contrasts(self.kept)
+            self._keep()
             self.changed.emit()
 
     def close(self) -> None:
@@ -125,8 +125,12 @@ class Contrasting(QObject):
     def _put(self, contrasts: Contrasts) -> None:
         self._before = [*self._before, self.kept][-_MOST_KEPT:]
         self.kept = contrasts
-        self._desk.keep_contrasts(contrasts)
+        self._keep()
         self.changed.emit()
+
+    def _keep(self) -> None:
+        kept = self.kept
+        self._desk.change(lambda project: keep_contrasts(project, kept))
 
     @Slot()
     def _forget(self) -> None:

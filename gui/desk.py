@@ -7,7 +7,7 @@ the project and the editor; neither models nor widgets.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from engine.document.document import Edit
 from engine.document.records import ClassDef, ImageState, MediaItem, ReviewState
 from engine.errors import ProjectError
 from engine.project import Project
-from engine.project.contrasts import Contrasts, keep_contrasts
 from engine.project.journal import Past
 from engine.project.media_index import ScanReport
 from gui.background import Background
@@ -77,6 +76,7 @@ class Desk(QObject):
         self._opening = 0  # generations: what an older request brings is dropped
         self._showing = 0
         self._is_opening = False
+        self._rests = False  # something moves in the image's place
         self._closing: dict[Project, threading.Event] = {}  # let go and perhaps not closed yet
         self.saving.changed.connect(self._pass_problem_on)
         editor.edited.connect(self._on_edit)
@@ -170,38 +170,30 @@ class Desk(QObject):
 
     def refresh(self, *, show: str | None = None) -> None:
         """Look through the folder again; `show` is the path of the image to show then."""
+
+        def look(project: Project) -> None:
+            if not project.read_only:
+                project.refresh()
+
+        self.change(look, show=show)
+
+    def change(self, work: Callable[[Project], object], *, show: str | None = None) -> None:
+        """Have the project changed on a thread, and take what it holds then; the shown image is shown so."""
         project = self.project
         if project is None:
             return
 
-        def look() -> Found:
-            if not project.read_only:
-                project.refresh()
+        def change() -> Found:
+            work(project)
             return read_project(project)
 
-        def seen(found: Found) -> None:
+        def changed(found: Found) -> None:
             if self.project is project:
                 self._take_refreshed(found)
                 if show is not None:
                     self._show_path(show)
 
-        self.background.run(look, seen, self.failed.emit)
-
-    def keep_contrasts(self, contrasts: Contrasts) -> None:
-        """Keep how pictures of more than 8 bits are seen; the shown one is shown so."""
-        project = self.project
-        if project is None:
-            return
-
-        def keep() -> Found:
-            keep_contrasts(project, contrasts)
-            return read_project(project)
-
-        def kept(found: Found) -> None:
-            if self.project is project:
-                self._take_refreshed(found)
-
-        self.background.run(keep, kept, self.failed.emit)
+        self.background.run(change, changed, self.failed.emit)
 
     def _look_through(self) -> None:
         """See what became of the folder since a known project was left; the list is there meanwhile."""
@@ -222,6 +214,8 @@ class Desk(QObject):
         before = self.current
         self.loader.forget()
         self._take_media(found)
+        if self._rests:
+            return
         if self.current is None:
             self._show_first()
         elif self.current != before:
@@ -269,7 +263,7 @@ class Desk(QObject):
         self._take_media(found)
         for sentence in found.project.notices:
             self.noticed.emit(sentence)
-        if file is None or not self._show_path(file):
+        if not self._rests and (file is None or not self._show_path(file)):
             self._show_first()
         if found.is_known:
             self._look_through()
@@ -401,18 +395,33 @@ class Desk(QObject):
         self.show(item.id)
 
     def rest(self) -> None:
-        """Nothing is edited for a while, since a video plays: finish and save what is under way."""
+        """Nothing is edited for a while, since something moves: finish and save what is under way.
+
+        No image comes up by itself until one is asked for, or `wake`.
+        """
+        self._rests = True
         self._showing += 1
         self._keep_unfinished()
         self.saving.flush_put_off()
         self.editor.show(None)
         self.saving.set_past(Past())
 
+    def wake(self) -> None:
+        """Show an image again: the one before the rest, else the first."""
+        self._rests = False
+        if self.project is None:
+            return
+        if self.current is not None:
+            self.show(self.current.id)
+        else:
+            self._show_first()
+
     def show(self, media_id: int) -> None:
         """Show an image as soon as it is decoded; until then the old one stays and can be edited."""
         item, project = self._items.get(media_id), self.project
         if item is None or project is None:
             return
+        self._rests = False
         self._showing += 1
         asked, edits = self._showing, self.saving.edits
         if self.current != item:

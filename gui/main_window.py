@@ -38,7 +38,10 @@ from gui.editor import Editor
 from gui.exchange import Exchange
 from gui.frames import Frames
 from gui.jobs import Jobs
+from gui.live import Live
 from gui.models import Models
+from gui.panels.camera import ACTIONS as CAMERA_ACTIONS
+from gui.panels.camera import CameraBar
 from gui.panels.classes import Classes
 from gui.panels.instances import Instances
 from gui.panels.jobs import JobsPanel
@@ -91,6 +94,7 @@ class MainWindow(QMainWindow):
         self.prompts = Prompts(self.editor, self.desk, self.bridge, self.proposals)
         self.jobs = Jobs(self.desk, self.bridge, self.proposals)
         self.frames = Frames(self.desk)
+        self.live = Live(self.desk, self.bridge, self.proposals)
         self.models = Models(self.proposals, self.desk, settings)
         self.tuning = Tuning(self.desk, self.bridge, self.jobs, self.models)
         self.canvas = CanvasView(self.editor)
@@ -110,6 +114,7 @@ class MainWindow(QMainWindow):
             settings,
             self.canvas,
             frames=self.frames,
+            live=self.live,
             exchange=self.exchange,
             versions=self.versions,
             review=self.review,
@@ -158,6 +163,7 @@ class MainWindow(QMainWindow):
             [actions[id_] for id_ in MORE],
         )
         layout.addWidget(self.timeline)
+        layout.addWidget(CameraBar(self.live, [actions[id_] for id_ in CAMERA_ACTIONS]))
         layout.addWidget(self.jobs_panel)
         self.setCentralWidget(middle)
 
@@ -276,7 +282,12 @@ class MainWindow(QMainWindow):
         self.exchange.prepared_changed.connect(lambda: self._on_asked("file.import_take"))
         self.frames.failed.connect(self.tell)
         self.frames.said.connect(self.tell)
-        self.canvas.moving_pressed.connect(self.frames.pause)
+        self.frames.moving.connect(self.live.step_aside)
+        self.live.moving.connect(self._on_moving)
+        self.live.failed.connect(self.tell)
+        self.live.said.connect(self.tell)
+        self.live.changed.connect(self._title_soon.start)
+        self.canvas.moving_pressed.connect(self._on_moving_pressed)
         self.canvas.space_tapped.connect(lambda: self._on_asked("image.accept"))
 
     def _restore(self) -> None:
@@ -337,6 +348,7 @@ class MainWindow(QMainWindow):
         self.hide()  # what is left takes a moment that nobody needs to see
         self.models.stop()
         self.frames.stop()
+        self.live.stop()
         self.exchange.close()
         self.desk.close()
         self.canvas.stop()
@@ -398,6 +410,13 @@ class MainWindow(QMainWindow):
         self.canvas.show_moving(pixels)
         self.stack.setCurrentWidget(self.canvas)
 
+    @Slot()
+    def _on_moving_pressed(self) -> None:
+        if self.frames.is_playing:
+            self.frames.pause()
+        elif self.live.is_seen:
+            self.live.toggle()
+
     @Slot(object, str)
     def _on_image_failed(self, _item: object, sentence: str) -> None:
         self.message.tell(sentence)
@@ -405,12 +424,14 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _entitle(self) -> None:
-        desk = self.desk
-        if desk.project is None:
-            self.setWindowTitle("")
-            return
+        desk, camera = self.desk, self.live.source
         parts = [desk.current.path] if desk.current else []
-        if desk.current and is_video_name(desk.current.path):
+        if camera is not None and self.live.is_seen:
+            parts = [self.tr("{}, live").format(camera.name)]
+        if desk.project is None:
+            self.setWindowTitle(" — ".join(parts))
+            return
+        if desk.current and parts == [desk.current.path] and is_video_name(desk.current.path):
             parts[0] = self.tr("{}, frame {:,}").format(desk.current.path, desk.current.frame)
         parts.append(desk.project.folder.name)
         parts.append(self._saved_in_words())

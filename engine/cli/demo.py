@@ -196,7 +196,7 @@ def write_sheet(truth: LabelledSet, found: Sequence[Evaluation], file: Path) -> 
     shape = (len(truth.images) * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, 3)
     sheet = np.full(shape, 32, dtype=np.uint8)
     for row, image in enumerate(truth.images):
-        plain = read_rgb(image.path)
+        plain = read_rgb(image.path, image.frame, image.contrast)
         shown = [draw(plain, _sure(one.found[row]), classes) for one in found]
         for column, picture in enumerate((plain, *shown)):
             top, left = _GAP + row * (height + _GAP), _GAP + column * (width + _GAP)

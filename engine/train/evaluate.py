@@ -69,7 +69,7 @@ def readable(truth: LabelledSet) -> LabelledSet:
 
     def is_there(image: LabelledImage) -> bool:
         try:
-            height, width = read_rgb(image.path, image.frame).shape[:2]
+            height, width = read_rgb(image.path, image.frame, image.contrast).shape[:2]
         except MediaError:
             return False
         return (width, height) == (image.width, image.height)

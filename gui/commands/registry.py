@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gui.exchange import Exchange
     from gui.frames import Frames
     from gui.jobs import Jobs
+    from gui.live import Live
     from gui.models import Models
     from gui.proposals import Proposals
     from gui.review import Review
@@ -68,6 +69,7 @@ class Context:
     viewport: Viewport
     clipboard: Clipboard = field(default_factory=Clipboard)
     frames: Frames | None = None
+    live: Live | None = None
     exchange: Exchange | None = None
     versions: Versions | None = None
     review: Review | None = None

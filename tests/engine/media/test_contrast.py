@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,23 @@ def test_that_8_bit_pictures_are_left_alone(tmp_path: Path, kind: str) -> None:
     assert np.array_equal(read_rgb(path, 0, WINDOW), read_rgb(path))
     assert contrast_in_force(path, 0, WINDOW) == AUTOMATIC
     assert read_deep(path) is None
+
+
+def test_that_whoever_reads_a_picture_says_by_which_contrast() -> None:
+    root = Path(__file__).parents[3]
+    silent = [
+        f"{path.relative_to(root)}:{node.lineno}"
+        for folder in ("engine", "gui")
+        for path in sorted((root / folder).rglob("*.py"))
+        if path.parent != root / "engine" / "media"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).rpartition(".")[2] == "read_rgb"
+        and len(node.args) < 3
+        and not any(isinstance(one, ast.Starred) for one in node.args)
+        and all(one.arg != "contrast" for one in node.keywords)
+    ]
+    assert silent == []
 
 
 def key(contrast: Contrast) -> str:
