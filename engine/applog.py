@@ -6,8 +6,10 @@ Knows nothing of commands. Nothing is written, and no folder made, before the fi
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import logging
 import sys
+from collections.abc import Iterator
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -56,6 +58,28 @@ def configure(*, verbose: bool) -> None:
         )
     logging.basicConfig(level=logging.INFO, format=_FORMAT, handlers=handlers or [logging.NullHandler()])
     logging.getLogger("engine").setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+@contextlib.contextmanager
+def crashes_told() -> Iterator[None]:
+    """While it lasts, a crash in native code leaves its stack in `crash.log` beside the log.
+
+    An exception cannot tell of such a crash: the process is gone. Nothing is kept where somebody else listens
+    for it already, or where the folder cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        if not faulthandler.is_enabled():
+            with contextlib.suppress(OSError):
+                _leave_crashes_in(log_file().with_name("crash.log"), stack)
+        yield
+
+
+def _leave_crashes_in(path: Path, stack: contextlib.ExitStack) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_file() and path.stat().st_size:
+        _logger.warning("an earlier run crashed; its stack is in %s", path)
+    faulthandler.enable(stack.enter_context(path.open("a", encoding="utf-8")))
+    stack.callback(faulthandler.disable)
 
 
 def record_fault(error: BaseException) -> str:

@@ -91,7 +91,8 @@ def run(make_window: Callable[[Settings], Window], paths: Sequence[Path]) -> int
     # Once the window is painted: torch would hold it up.
     QTimer.singleShot(_PAINTED_MS, app, lambda: window.start_engine(ready))
     try:
-        return app.exec()
+        with applog.crashes_told():
+            return app.exec()
     finally:
         app.removeEventFilter(deaf)
         beat.stop()
