@@ -45,6 +45,8 @@ _MAGIC = b"MWD\x01"
 _UINT32 = struct.Struct("<I")
 _MAX_HEADER = 1 << 30  # bytes of JSON; a damaged length must not fill the memory
 _KINDS: dict[str, type[Record]] = {"instance": Instance, "ignore": IgnoreRegion, "state": ImageState}
+_FIELDS = {kind: tuple(one.name for one in fields(kind)) for kind in _KINDS.values()}
+_AS_THEY_ARE = frozenset({type(None), bool, int, float, str})
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -101,8 +103,11 @@ def _open(data: bytes) -> tuple[_Json, list[Mask]]:
 
 
 def _record_out(record: Record, masks: list[bytes]) -> _Json:
-    values = {f.name: _plain(getattr(record, f.name), masks) for f in fields(record)}
-    return {"kind": _NAMES[type(record)], "id": record_id(record)} | values
+    made: _Json = {"kind": _NAMES[type(record)], "id": record_id(record)}
+    for name in _FIELDS[type(record)]:
+        value = getattr(record, name)
+        made[name] = value if type(value) in _AS_THEY_ARE else _plain(value, masks)
+    return made
 
 
 def _update_out(old: Record, new: Record, masks: list[bytes]) -> _Json:

@@ -13,32 +13,92 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from engine.document import runs
 from engine.document.mask import EMPTY, Bitmap, Mask
-from engine.document.rle import (
-    FIRST_CHARACTER,
-    MAX_CHARACTERS,
-    MAX_PIXELS,
-    Counts,
-    compress_counts,
-    counts_of,
-    decompress_counts,
-    mask_of,
-)
+from engine.document.rle import MAX_PIXELS, compress_counts, counts_of, decompress_counts, mask_of
 
 _PACK_VERSION = 1
+_VERSION = bytes([_PACK_VERSION])
 _PACK_HEADER = struct.Struct("<iiII")  # x, y, height, width
 _SMALL_BYTES, _SMALL_PIXELS = 1 << 18, 1 << 22  # of a mask that is read together with others
 _BATCH_PIXELS = 1 << 25  # of all boxes in a batch: 32 MiB for as long as it takes
 
 
+class PackedMask(Mask):
+    """A mask whose bitmap is made of its runs when it is first asked for; in all else a mask like any other.
+
+    So that a hundred thousand images come and go through files without a bitmap being made of each mask.
+    runs: compressed counts of the box, right and tight. data: what `pack` gives. pixels: the area.
+    """
+
+    __slots__ = ("_bitmap", "data", "height", "pixels", "runs", "width")
+    height: int
+    width: int
+    runs: bytes
+    data: bytes
+    pixels: int
+    _bitmap: Bitmap | None
+
+    def __init__(
+        self, x: int, y: int, height: int, width: int, runs: bytes, data: bytes, pixels: int
+    ) -> None:
+        put = object.__setattr__
+        put(self, "x", x)
+        put(self, "y", y)
+        put(self, "height", height)
+        put(self, "width", width)
+        put(self, "runs", runs)
+        put(self, "data", data)
+        put(self, "pixels", pixels)
+        put(self, "_bitmap", None)
+
+    @property
+    def bitmap(self) -> Bitmap:
+        """As any mask's. Raises ValueError for runs that are damaged."""
+        made = self._bitmap
+        if made is None:
+            made = mask_of(decompress_counts(self.runs, self.height * self.width), self.height).bitmap
+            object.__setattr__(self, "_bitmap", made)
+        return made
+
+    @property
+    def is_empty(self) -> bool:
+        """Never."""
+        return False
+
+    @property
+    def area(self) -> int:
+        """Count of pixels."""
+        return self.pixels
+
+    @property
+    def bbox_xywh(self) -> tuple[int, int, int, int]:
+        """As any mask's."""
+        return self.x, self.y, self.width, self.height
+
+    @property
+    def box_xyxy(self) -> tuple[float, float, float, float]:
+        """As any mask's."""
+        return float(self.x), float(self.y), float(self.x + self.width), float(self.y + self.height)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """For other processes."""
+        return PackedMask, (self.x, self.y, self.height, self.width, self.runs, self.data, self.pixels)
+
+
 def pack(mask: Mask) -> bytes:
     """The bytes of a mask."""
+    if isinstance(mask, PackedMask):
+        return mask.data
     height, width = mask.bitmap.shape
-    runs = b"" if mask.is_empty else compress_counts(counts_of(Mask(0, 0, mask.bitmap), height, width))
-    head = _PACK_HEADER.pack(mask.x, mask.y, height, width)
-    return bytes([_PACK_VERSION]) + zlib.compress(head + runs, level=1)
+    counts = b"" if mask.is_empty else compress_counts(counts_of(Mask(0, 0, mask.bitmap), height, width))
+    return packed(mask.x, mask.y, height, width, counts)
+
+
+def packed(x: int, y: int, height: int, width: int, counts: bytes, *, level: int = 1) -> bytes:
+    """The bytes of a mask of that box and those compressed counts of it. level: zlib's; 0 for as it is."""
+    return _VERSION + zlib.compress(_PACK_HEADER.pack(x, y, height, width) + counts, level=level)
 
 
 def unpack(data: bytes) -> Mask:
@@ -85,7 +145,7 @@ def unpack_all(stored: Sequence[bytes]) -> list[Mask]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Packed:
+class Packed:
     """A stored mask with its size read and its runs as they were stored. place: among those asked for."""
 
     place: int
@@ -96,11 +156,11 @@ class _Packed:
     runs: bytes
 
 
-def _batches(stored: Sequence[bytes]) -> Iterator[list[_Packed]]:
-    batch: list[_Packed] = []
+def _batches(stored: Sequence[bytes]) -> Iterator[list[Packed]]:
+    batch: list[Packed] = []
     pixels = 0
     for place, data in enumerate(stored):
-        packed = _small(place, data)
+        packed = small(place, data)
         if packed is None:
             continue
         pixels += packed.height * packed.width
@@ -112,7 +172,7 @@ def _batches(stored: Sequence[bytes]) -> Iterator[list[_Packed]]:
         yield batch
 
 
-def _small(place: int, data: bytes) -> _Packed | None:
+def small(place: int, data: bytes) -> Packed | None:
     """A stored mask that can be read with others; None for a large or an empty one, and for a damaged one."""
     if not data or data[0] != _PACK_VERSION:
         return None
@@ -126,16 +186,18 @@ def _small(place: int, data: bytes) -> _Packed | None:
     x, y, height, width = _PACK_HEADER.unpack_from(content)
     if not 0 < height * width <= _SMALL_PIXELS:
         return None
-    return _Packed(place, x, y, height, width, content[_PACK_HEADER.size :])
+    return Packed(place, x, y, height, width, content[_PACK_HEADER.size :])
 
 
-def _read_together(batch: Sequence[_Packed]) -> Sequence[Mask | None]:
+def _read_together(batch: Sequence[Packed]) -> Sequence[Mask | None]:
     """The masks of a batch; None for all where any of them is amiss."""
-    counts = _counts_together(batch)
+    totals = np.array([one.height * one.width for one in batch], dtype=np.int64)
+    counts = runs.read([one.runs for one in batch], totals)
     if counts is None:
         return [None] * len(batch)
-    values, is_set = counts
-    pixels = np.repeat(is_set, values).view(np.uint8)  # column by column, one mask after the other
+    # Column by column, one mask after the other.
+    is_set = np.tile(np.array([False, True]), len(counts.values) // 2)
+    pixels = np.repeat(is_set, counts.values).view(np.uint8)
     masks, start = [], 0
     for one in batch:
         end = start + one.height * one.width
@@ -147,65 +209,3 @@ def _read_together(batch: Sequence[_Packed]) -> Sequence[Mask | None]:
             return [None] * len(batch)
         start = end
     return masks
-
-
-def _counts_together(batch: Sequence[_Packed]) -> tuple[Counts, Bitmap] | None:
-    """The counts of all masks, one after the other, and whether each is of set pixels.
-
-    As `decompress_counts` works them out and checks them; None where a check fails. A mask with an odd number
-    of counts gets one more of no pixel, so that clear and set ones alternate throughout.
-    """
-    lengths = np.array([len(one.runs) for one in batch], dtype=np.int64)
-    totals = np.array([one.height * one.width for one in batch], dtype=np.int64)
-    characters = np.frombuffer(b"".join(one.runs for one in batch), dtype=np.uint8)
-    characters = characters - np.uint8(FIRST_CHARACTER)  # below it wraps to above the largest
-    last = np.cumsum(lengths) - 1
-    ends = np.flatnonzero(characters < 0x20)
-    if characters.max() > 0x3F or (characters[last] >= 0x20).any():
-        return None
-    numbers = np.searchsorted(ends, last, side="right")  # of counts up to the end of each mask
-    sizes = np.diff(numbers, prepend=0)
-    is_odd = sizes % 2 == 1
-    added = np.cumsum(is_odd) - is_odd
-    values = np.zeros(len(ends) + np.count_nonzero(is_odd), dtype=np.int64)
-    differences = _differences(characters, ends)
-    if differences is None:
-        return None
-    values[np.arange(len(ends)) + np.repeat(added, sizes)] = differences
-    firsts = (numbers - sizes + added) // 2  # the first pair of counts of each mask
-    pairs = (sizes + 1) // 2
-    clear, full = values[0::2], values[1::2]
-    ahead = clear[firsts].copy()  # this one is no difference
-    clear[:] = _summed(clear, firsts, pairs, ahead)
-    clear[firsts] = ahead
-    full[:] = _summed(full, firsts, pairs, np.zeros_like(ahead))
-    full[(firsts + pairs - 1)[is_odd]] = 0
-    if values.min() < 0 or values.max() > _SMALL_PIXELS:
-        return None
-    # Each is at most 2**22 and there are at most 2**18 of a mask: no sum wraps around.
-    if (np.add.reduceat(values, 2 * firsts) != totals).any():
-        return None
-    return values, np.tile(np.array([False, True]), len(clear))
-
-
-def _differences(characters: NDArray[np.uint8], ends: NDArray[np.int64]) -> Counts | None:
-    """The numbers whose last characters these are; None where one is longer than a small mask needs."""
-    groups = np.diff(ends, prepend=-1)
-    if groups.max() > MAX_CHARACTERS:
-        return None
-    starts = ends - groups + 1
-    values: Counts = (characters[starts] & np.uint8(0x1F)).astype(np.int64)
-    for place in range(1, int(groups.max())):  # hardly any has many
-        longer = np.flatnonzero(groups > place)
-        values[longer] |= (characters[starts[longer] + place] & np.uint8(0x1F)).astype(np.int64) << 5 * place
-    negative = np.flatnonzero(characters[ends] & 0x10)
-    values[negative] -= np.int64(1) << 5 * groups[negative]
-    return values
-
-
-def _summed(differences: Counts, firsts: Counts, sizes: Counts, ahead: Counts) -> Counts:
-    """Running sums that begin anew at each first one, without what stands ahead of it."""
-    sums = np.cumsum(differences)
-    before = sums[firsts] - differences[firsts] + ahead
-    summed: Counts = sums - np.repeat(before, sizes)
-    return summed

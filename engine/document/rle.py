@@ -54,6 +54,11 @@ def from_rle(rle: Mapping[str, object], *, height: int, width: int) -> Mask:
     height and width are those of the image it belongs to. Raises ValueError, before anything is
     decoded, where `size` is another one or the counts are not those of such an image.
     """
+    return mask_of(checked_counts(rle, height=height, width=width), height)
+
+
+def checked_counts(rle: Mapping[str, object], *, height: int, width: int) -> Counts:
+    """The counts of an RLE, as `from_rle` takes it, on an image of that size. Raises ValueError."""
     _check_size(rle.get("size"), height, width)
     counts = rle.get("counts")
     if isinstance(counts, str):
@@ -61,9 +66,9 @@ def from_rle(rle: Mapping[str, object], *, height: int, width: int) -> Mask:
             raise ValueError("the RLE's counts hold a character that is not ASCII")
         counts = counts.encode("ascii")
     if isinstance(counts, bytes):
-        return mask_of(decompress_counts(counts, height * width), height)
+        return decompress_counts(counts, height * width)
     if isinstance(counts, Sequence):
-        return mask_of(_checked_list(counts, height * width), height)
+        return _checked_list(counts, height * width)
     raise ValueError(f"the RLE's counts are {type(counts).__name__}, not a list of ints or a string")
 
 

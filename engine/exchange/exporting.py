@@ -24,12 +24,13 @@ from engine.document.records import (
     ReviewState,
 )
 from engine.errors import DataError, MediaError
-from engine.exchange.importing import CanceledError
 from engine.exchange.splitting import Shares, split
+from engine.formats.reading import CanceledError
 from engine.formats.registry import Format, Holds, format_named
 from engine.formats.writing import Export, ExportImage, Losses, Out, Part
 from engine.media.image import frame_size
 from engine.project import Project
+from engine.project.bulk import KnownImage
 
 
 class Which(StrEnum):
@@ -140,24 +141,17 @@ class _Work:
         self._classes = _numbered(wanted, self._extra)
         self._class_of = {before.id: after for before, after in zip(wanted, self._classes, strict=True)}
         self._reviewed = project.labelled_media(proposals=options.proposals)
-        self._items = {
+        self.items: Mapping[int, MediaItem] = {
             item.id: item for item in project.media() if self._is_wanted(item) and not item.missing
         }
-        self._names = _names(self._items.values())
+        self._names = _names(self.items.values())
         self._counted = set[int]()
 
     def write(self, out: Out) -> ExportReport:
         parts = self._parts()
-        made = Export(
-            tuple(self._classes),
-            tuple(Part(name, self._reader(ids)) for name, ids in parts.items()),
-            out,
-            self._losses,
-            self._options.polygons,
-            self._extra,
-            self._options.copy_pictures,
-        )
-        if not self._items:
+        readers = tuple(Part(name, self._reader(ids)) for name, ids in parts.items())
+        made = self.export(readers, out, polygons=self._options.polygons)
+        if not self.items:
             raise DataError(
                 f"No image of {self._project.folder} is labelled yet: there is nothing to export."
             )
@@ -172,6 +166,11 @@ class _Work:
         report.losses = dict(losses.pixels + losses.others)
         self._check_pictures(out)
         return report
+
+    def export(self, parts: tuple[Part, ...], out: Out, *, polygons: bool) -> Export:
+        """What the writer is given."""
+        copies = self._options.copy_pictures
+        return Export(tuple(self._classes), parts, out, self._losses, polygons, self._extra, copies)
 
     def _check_classes(self, own: Sequence[ClassDef]) -> None:
         unknown = sorted(set(self._options.classes or ()) - {one.name for one in own})
@@ -188,7 +187,7 @@ class _Work:
                 return item.id in self._reviewed
 
     def _parts(self) -> dict[str, list[int]]:
-        ids = list(self._items)
+        ids = list(self.items)
         if self._options.shares is None:
             return {"": ids}
         survey = self._project.survey(ids)
@@ -204,16 +203,19 @@ class _Work:
 
     def _reader(self, ids: Sequence[int]) -> Callable[[], Iterator[ExportImage]]:
         def read() -> Iterator[ExportImage]:
-            for id_, records in self._project.read_many(ids):
+            found = self._project.read_many(ids, self._format.name, packed=self._format.writes_runs)
+            for known in found:
                 if self._is_canceled():
                     raise CanceledError("The export was stopped; nothing was written.")
-                image = self._image(self._items[id_], records)
+                image = self.image(self.items[known.media_id], known)
                 if image is not None:
                     yield image
 
         return read
 
-    def _image(self, item: MediaItem, records: Mapping[int, Record]) -> ExportImage | None:
+    def image(self, item: MediaItem, known: KnownImage) -> ExportImage | None:
+        """One image as the writer takes it; None where nothing of it is to be written."""
+        records = known.records
         size = (item.width, item.height) if item.width else self._size(item)
         if size is None:
             return None
@@ -234,15 +236,15 @@ class _Work:
             regions,
             state.flags,
             item.frame,
-            self._project.foreign_extra(self._format.name, item.id),
+            known.extra,
         )
         if not first:
-            return _fitted(image, self._format.holds, Losses())
+            return fitted(image, self._format.holds, Losses())
         self._report.images += 1
-        fitted = _fitted(image, self._format.holds, self._losses)
-        self._report.instances += len(fitted.instances)
-        self._told(len(self._counted), len(self._items))
-        return fitted
+        kept_of_it = fitted(image, self._format.holds, self._losses)
+        self._report.instances += len(kept_of_it.instances)
+        self._told(len(self._counted), len(self.items))
+        return kept_of_it
 
     def _instances(self, records: Iterable[Record], *, first: bool) -> list[Instance]:
         found = [one for one in records if isinstance(one, Instance)]
@@ -254,7 +256,8 @@ class _Work:
                     self._report.proposals_left_out += first
                     continue
             if one.class_id in self._class_of:
-                kept.append(replace(one, class_id=self._class_of[one.class_id].id))
+                number = self._class_of[one.class_id].id
+                kept.append(one if one.class_id == number else replace(one, class_id=number))
         return kept
 
     def _size(self, item: MediaItem) -> tuple[int, int] | None:
@@ -274,7 +277,7 @@ class _Work:
         done = set[str]()
         for part, ids in parts.items():
             for id_ in ids:
-                item = self._items[id_]
+                item = self.items[id_]
                 if item.path in done or id_ not in self._counted:
                     continue
                 done.add(item.path)
@@ -287,8 +290,32 @@ class _Work:
             place = (out.target / name).resolve()
             if place.is_relative_to(self._project.folder):
                 inside = place.relative_to(self._project.folder).as_posix()
-                if any(item.path == inside for item in self._items.values()):
+                if any(item.path == inside for item in self.items.values()):
                     raise DataError(f"{place} is a picture of the project: choose another folder.")
+
+
+class Gathering:
+    """The labelled images of a project as the writer of a format takes them, any of them at any time."""
+
+    def __init__(self, project: Project, format_: Format) -> None:
+        self.format = format_
+        self._project = project
+        options = ExportOptions(format_.name, project.folder)
+        self._work = _Work(project, format_, options, lambda _done, _total: None, lambda: False)
+
+    @property
+    def items(self) -> Mapping[int, MediaItem]:
+        """Every labelled image, by its id."""
+        return self._work.items
+
+    def export(self, parts: tuple[Part, ...], *, polygons: bool) -> Export:
+        """What the writer is given, but for a folder: nothing is written with it."""
+        return self._work.export(parts, Out(self._project.folder / ""), polygons=polygons)
+
+    def images(self, ids: Sequence[int]) -> Iterator[tuple[int, ExportImage | None]]:
+        """Some of the images; None for one without an instance, or whose picture cannot be read."""
+        for known in self._project.read_many(ids, self.format.name, packed=self.format.writes_runs):
+            yield known.media_id, self._work.image(self.items[known.media_id], known)
 
 
 def _numbered(classes: Sequence[ClassDef], extra: Mapping[str, object]) -> list[ClassDef]:
@@ -310,7 +337,7 @@ def _names(items: Iterable[MediaItem]) -> dict[int, str]:
     return {item.id: item.path if not item.frame else f"{item.path}#{item.frame}" for item in items}
 
 
-def _fitted(image: ExportImage, holds: Holds, losses: Losses) -> ExportImage:
+def fitted(image: ExportImage, holds: Holds, losses: Losses) -> ExportImage:
     """The image without what the format has no place for, which is counted."""
     instances = []
     for one in image.instances:

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 
-from engine.document.records import ClassDef, Provenance, ReviewState
-from engine.errors import DataError, MaskwrightError
+from engine.document.records import ClassDef, ReviewState
+from engine.errors import DataError
 from engine.exchange.spool import Spool
 from engine.formats.checks import kept_json, shortened
 from engine.formats.reading import Pictures, ReadImage, Reading, with_ids
@@ -31,10 +31,6 @@ BATCH_PREFIX = "import "
 MOST_NAMED = 20
 
 Told: TypeAlias = Callable[[int], None]
-
-
-class CanceledError(MaskwrightError):
-    """The person stopped it; nothing was changed."""
 
 
 @dataclass(slots=True)
@@ -182,7 +178,7 @@ def prepare(
     source, format_, folder = locate(path, images=images, format_name=format_name)
     pictures = _pictures(folder, project)
     summary = Summary(format_.name, format_.title, source.path, folder, pictures=len(pictures.names))
-    reading = Reading(pictures, is_canceled=is_canceled)
+    reading = Reading(pictures, wants_rows=True, is_canceled=is_canceled)
     spool = Spool()
     try:
         _read_all(format_, source, reading, spool, summary, told)
@@ -254,8 +250,7 @@ def _read_all(
     seen = set[tuple[str, int]]()
     try:
         for image in format_.read(source, reading):
-            if reading.is_canceled():
-                raise CanceledError("The import was stopped; nothing was changed.")
+            reading.stop_if_canceled()
             _take(image, reading, spool, summary, seen)
             told(spool.images)
     except RecursionError as e:
@@ -287,8 +282,8 @@ def _take(
     seen.add(found)
     names = {one.id: one.name for one in reading.classes.all}
     image = _in_order(with_ids(image, names))
-    summary.negatives += not image.instances and not image.ignore
-    summary.has_scores = summary.has_scores or any(one.score is not None for one in image.instances)
+    summary.negatives += image.is_negative
+    summary.has_scores = summary.has_scores or image.has_scores
     spool.add(found[0], found[1], image, size)
 
 
@@ -303,14 +298,9 @@ def _other_size(image: ReadImage, size: tuple[int, int]) -> str:
 
 def _in_order(image: ReadImage) -> ReadImage:
     """Instances one over the other in the order of the file, where it says nothing else."""
-    if any(one.z for one in image.instances):
+    if any(one.z for one in image.instances) or len(image.instances) == 1:
         return image
-    return replace(
-        image,
-        instances=tuple(
-            replace(one, z=place, provenance=Provenance.IMPORTED) for place, one in enumerate(image.instances)
-        ),
-    )
+    return replace(image, instances=tuple(replace(one, z=place) for place, one in enumerate(image.instances)))
 
 
 def _sum_up(summary: Summary, spool: Spool, reading: Reading, project: Project | None) -> None:

@@ -73,18 +73,19 @@ class Spool:
             "INSERT INTO image VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (self.images, path, frame, *size, json.dumps(image.flags), extra, image.reviewed),
         )
+        rows = image.rows or tuple(map(row_of, image.instances))
         marks = ", ".join("?" * 14)
         self._connection.executemany(
             f"INSERT INTO instance VALUES ({marks})",
-            ((self.images, *row_of(one)) for one in image.instances),
+            ((self.images, *row) for row in rows),
         )
         self._connection.executemany(
             "INSERT INTO ignore_region VALUES (?, ?, ?)",
             ((self.images, region.id, pack(region.mask)) for region in image.ignore),
         )
-        for one in image.instances:
-            self.by_class[one.class_id] = self.by_class.get(one.class_id, 0) + 1
-        self.instances += len(image.instances)
+        for row in rows:
+            self.by_class[row[1]] = self.by_class.get(row[1], 0) + 1
+        self.instances += len(rows)
         self.ignore_regions += len(image.ignore)
 
     def paths(self) -> Iterator[tuple[str, int]]:

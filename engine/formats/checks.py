@@ -28,7 +28,11 @@ FAR = 1.0
 MAX_SIDE = 1 << 20
 MAX_PIXELS = 1 << 32
 MAX_POINTS = 1_000_000
+MAX_PATH = 1 << 23
+"""Pixels that the outline of a polygon may run along: more take seconds to follow."""
+
 _LARGEST_ID = 1 << 62
+_NUMBERS = {int, float}
 
 
 def as_object(value: object, place: str) -> Object:
@@ -53,7 +57,10 @@ def objects(data: Object, key: str, place: str) -> Iterator[Object]:
 
 def integer(item: Object, key: str, place: str) -> int:
     """The whole number under a key; 3.0 is one."""
-    return whole(item.get(key), f"{place}: '{key}'")
+    value = item.get(key)
+    if type(value) is int and -_LARGEST_ID <= value < 2 * _LARGEST_ID:
+        return value
+    return whole(value, f"{place}: '{key}'")
 
 
 def whole(value: object, what: str) -> int:
@@ -127,21 +134,32 @@ def ring(points: Sequence[float], width: int, height: int, place: str) -> FlatRi
     if len(points) > 2 * MAX_POINTS:
         raise DataError(f"{place}: a polygon has more than {MAX_POINTS:,} points.")
     near(points, width, height, place)
+    if len(points) * max(width, height) > MAX_PATH and _path(points) > MAX_PATH:
+        raise DataError(
+            f"{place}: the outline of a polygon goes to and fro over more pixels than can be followed."
+        )
     return tuple(points)
+
+
+def _path(points: Sequence[float]) -> float:
+    corners = np.array(points, np.float64).reshape(-1, 2)
+    return float(np.abs(np.diff(corners, axis=0, append=corners[:1])).max(axis=1).sum())
 
 
 def near(points: Sequence[float], width: int, height: int, place: str) -> None:
     """Raises DataError where a point of x, y, x, y ... lies far outside the image."""
     reach = FAR * max(width, height)
-    xs, ys = points[0::2], points[1::2]
-    if min(*xs, *ys) < -reach or max(xs) > width + reach or max(ys) > height + reach:
+    if min(points) < -reach or max(points[0::2]) > width + reach or max(points[1::2]) > height + reach:
         raise DataError(f"{place}: a shape lies far outside its {width} x {height} image.")
 
 
 def flat_numbers(value: object, what: str) -> list[float]:
     """x, y, x, y ... of a list of numbers, or of a list of pairs of numbers."""
+    items = as_list(value, what)
+    if len(items) % 2 == 0 and (plain := _plain_numbers(items)) is not None:
+        return plain
     flat: list[float] = []
-    for item in as_list(value, what):
+    for item in items:
         if isinstance(item, list):
             if len(item) != 2:
                 raise DataError(f"{what}: a point must be two numbers.")
@@ -151,6 +169,17 @@ def flat_numbers(value: object, what: str) -> list[float]:
     if len(flat) % 2:
         raise DataError(f"{what}: the coordinates do not come in pairs.")
     return flat
+
+
+def _plain_numbers(items: Sequence[object]) -> list[float] | None:
+    """The values as floats where they are plainly finite numbers; None where each is to be looked at."""
+    if not set(map(type, items)) <= _NUMBERS:
+        return None
+    try:
+        found = list(map(float, cast(Sequence[float], items)))
+    except OverflowError:
+        return None
+    return found if math.isfinite(sum(found)) else None
 
 
 def box_of(xywh: Sequence[float], width: int, height: int, place: str) -> Box:

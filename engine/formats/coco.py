@@ -9,36 +9,26 @@ image by image. What other tools add to images, annotations and the file is kept
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from engine.document.masks import Mask, from_rle
-from engine.document.records import IgnoreRegion, Instance, Keypoint, Provenance
 from engine.errors import DataError
 from engine.formats import coco_writing
 from engine.formats.checks import (
     Object,
     as_list,
     as_object,
-    box_of,
     encodable,
-    filled,
-    flat_numbers,
     integer,
-    kept_json,
-    number,
-    ring,
     size,
     text,
     whole,
 )
-from engine.formats.coco_writing import PREFIX
-from engine.formats.jsonstream import JsonLists, required
+from engine.formats.coco_annotations import TOGETHER, Batch, Head, parse, place_of
+from engine.formats.jsonstream import NO_NUMBER, JsonLists, required
 from engine.formats.labelled import LabelledImage, LabelledSet
-from engine.formats.outline import coco_rule
 from engine.formats.reading import Pictures, ReadImage, Reading
 from engine.formats.registry import Format, Holds, register
 from engine.formats.source import Source, safe_name
@@ -46,25 +36,10 @@ from engine.formats.writing import Export
 
 LISTS = frozenset({"images", "annotations", "categories"})
 _IMAGE_KEYS = frozenset({"file_name", "width", "height"})
-_OWN_KEYS = frozenset(
-    {"id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation", "score"}
-    | {"keypoints", "num_keypoints", "track_id", "attributes"}
-)
 _CATEGORY_KEYS = frozenset({"id", "name", "keypoints", "skeleton"})
 _NAMED = re.compile(rb'"(categories|images|annotations)"\s*:\s*\[')
 
 write_coco = coco_writing.write_coco
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """An image of the file: its id, relative name and size."""
-
-    id: int
-    name: str
-    width: int
-    height: int
-    extra: Mapping[str, object]
 
 
 @register
@@ -79,6 +54,7 @@ class Coco(Format):
     )  # fmt: skip
     picture_folders = ("images",)
     has_polygons = True
+    writes_runs = True
 
     def sniff(self, source: Source) -> bool:
         """A JSON object with images, annotations of instances and categories; or a folder of such files."""
@@ -127,7 +103,7 @@ def read_coco(file: Path, images_dir: Path | None = None) -> LabelledSet:
 
 def read_file(file: Path, reading: Reading, *, unsafe_names: bool = False) -> Iterator[ReadImage]:
     """The images of one file. `unsafe_names`: those outside the folder too, as in our own absolute ones."""
-    with JsonLists(file, LISTS) as lists:
+    with JsonLists(file, LISTS, {"annotations": ("image_id", "id")}, reading.stop_if_canceled) as lists:
         for key in ("images", "categories", "annotations"):
             required(lists, key)
         class_ids = _read_classes(lists, reading)
@@ -138,9 +114,39 @@ def read_file(file: Path, reading: Reading, *, unsafe_names: bool = False) -> It
         order = np.argsort(owners, kind="stable")
         starts = np.searchsorted(owners[order], np.arange(len(heads)), "left")
         ends = np.searchsorted(owners[order], np.arange(len(heads)), "right")
-        for at, head in enumerate(heads):
-            mine = places[order[starts[at] : ends[at]]]
-            yield _image(lists, head, mine.tolist(), class_ids, reading)
+        batches = (
+            Batch(
+                str(file),
+                class_ids,
+                tuple(
+                    (head, [(n, lists.text("annotations", n)) for n in places[order[first:last]].tolist()])
+                    for head, first, last in zip(
+                        heads[at : at + TOGETHER], starts[at:], ends[at:], strict=False
+                    )
+                ),
+                reading.wants_rows,
+            )
+            for at in range(0, len(heads), TOGETHER)
+        )
+        for batch, parsed in parse(batches, len(places)):
+            for problem in parsed.problems:
+                reading.broken(DataError(problem))
+            for class_id, count in parsed.keypoints.items():
+                names = reading.classes.known(class_id, "").keypoints
+                more = (*names, *(f"keypoint {n + 1}" for n in range(len(names), count)))
+                reading.classes.with_keypoints(class_id, more)
+            for (head, _), found in zip(batch.images, parsed.images, strict=True):
+                place = f"{file}: image {head.id} ('{head.name}')"
+                yield ReadImage(
+                    head.name,
+                    place,
+                    head.width,
+                    head.height,
+                    found.instances,
+                    found.ignore,
+                    extra=head.extra,
+                    rows=found.rows,
+                )
 
 
 def _files_of(source: Source) -> tuple[str, ...]:
@@ -244,145 +250,36 @@ def _read_heads(lists: JsonLists, reading: Reading, *, unsafe_names: bool) -> li
 
 def _index(lists: JsonLists, heads: Sequence[Head], reading: Reading) -> tuple[np.ndarray, np.ndarray]:
     """Of each annotation whose image is known: the image's place in `heads`, and its own in the list."""
-    of_image = {head.id: place for place, head in enumerate(heads)}
-    owners = np.empty(lists.count("annotations"), np.int32)
-    ids = set[int]()
-    places = list[int]()
-    for number_, value in enumerate(lists.elements("annotations")):
-        item = as_object(value, f"{lists.path}: 'annotations' number {number_ + 1}")
-        place = _place(lists, item, number_)
+    known = np.array([head.id for head in heads], np.int64)
+    by_id = np.argsort(known, kind="stable")
+    columns = lists.columns["annotations"]
+    image_ids, ids = (np.array(columns[key], np.int64) for key in ("image_id", "id"))
+    found = np.searchsorted(known[by_id], image_ids)
+    owners = by_id[np.minimum(found, len(heads) - 1)] if len(heads) else np.zeros(len(ids), np.int64)
+    right = (known[owners] == image_ids) & (ids != NO_NUMBER) if len(heads) else np.zeros(len(ids), np.bool_)
+    first = np.zeros(len(ids), np.bool_)
+    first[np.unique(ids, return_index=True)[1]] = True
+    # What is not plainly right is looked at by itself, and told.
+    doubtful = np.flatnonzero(~(right & first)).tolist()
+    taken = set(ids[right & first].tolist()) if doubtful else set()
+    of_image = {head.id: place for place, head in enumerate(heads)} if doubtful else {}
+    for position in doubtful:
+        item = as_object(lists.element("annotations", position), f"{lists.path}: annotation {position + 1}")
+        place = place_of(str(lists.path), item, position)
         try:
             image_id, record_id = integer(item, "image_id", place), integer(item, "id", place)
             if image_id not in of_image:
                 raise DataError(f"{place} is of image {image_id}, which the file does not list.")
-            if record_id in ids:
+            if record_id in taken:
                 raise DataError(f"{place} has an id that another annotation has too; ids must differ.")
         except DataError as error:
             reading.broken(error)
-            continue
-        ids.add(record_id)
-        owners[len(places)] = of_image[image_id]
-        places.append(number_)
-    return owners[: len(places)], np.array(places, np.int64)
-
-
-def _place(lists: JsonLists, item: Object, position: int) -> str:
-    return f"{lists.path}: annotation {item.get('id', f'number {position + 1}')}"
-
-
-def _image(
-    lists: JsonLists, head: Head, places: list[int], class_ids: Mapping[int, int], reading: Reading
-) -> ReadImage:
-    instances, ignore = list[Instance](), list[IgnoreRegion]()
-    for position in places:
-        item = as_object(lists.element("annotations", position), f"{lists.path}: annotation {position + 1}")
-        try:
-            record = _record(item, head, class_ids, reading, _place(lists, item, position))
-        except DataError as error:
-            reading.broken(error)
-            continue
-        if isinstance(record, IgnoreRegion):
-            ignore.append(record)
-        else:
-            instances.append(record)
-    place = f"{lists.path}: image {head.id} ('{head.name}')"
-    return ReadImage(
-        head.name, place, head.width, head.height, tuple(instances), tuple(ignore), (), head.extra
-    )
-
-
-def _record(
-    item: Object, head: Head, class_ids: Mapping[int, int], reading: Reading, place: str
-) -> Instance | IgnoreRegion:
-    record_id, category = integer(item, "id", place), integer(item, "category_id", place)
-    if category not in class_ids:
-        raise DataError(f"{place} has category {category}, which the file does not list.")
-    class_id = class_ids[category]
-    mask, rings = _mask(item.get("segmentation"), head, place)
-    box = None
-    if item.get("bbox") is not None:
-        box = box_of(_four(item["bbox"], place), head.width, head.height, place)
-    if mask is None and box is None:
-        raise DataError(f"{place} has neither a segmentation nor a bbox.")
-    if item.get("iscrowd") in (1, True):
-        region = mask if mask is not None else filled(box or (0, 0, 0, 0), head.width, head.height)
-        return IgnoreRegion(record_id, region)
-    score, track = item.get("score"), item.get("track_id")
-    return Instance(
-        record_id,
-        class_id,
-        mask,
-        box if mask is None else None,
-        score=None if score is None else number(score, f"{place}: its score"),
-        provenance=Provenance.IMPORTED,
-        keypoints=_keypoints(item, class_id, reading, place),
-        track_id=None if track is None else whole(track, f"{place}: 'track_id'"),
-        attributes=_attributes(item, place),
-        rings=rings,
-    )
-
-
-def _mask(value: object, head: Head, place: str) -> tuple[Mask | None, tuple[tuple[float, ...], ...]]:
-    """The mask and, where it came as polygons, those. None for an empty or absent segmentation."""
-    if value is None or value == []:
-        return None, ()
-    if isinstance(value, list):
-        rings = tuple(
-            ring(flat_numbers(one, f"{place}: a polygon"), head.width, head.height, place) for one in value
-        )
-        mask = coco_rule(rings, head.height, head.width)
-    elif isinstance(value, dict):
-        rings = ()
-        try:
-            mask = from_rle(value, height=head.height, width=head.width)
-        except ValueError as e:
-            raise DataError(f"{place}: {e}.") from e
-    else:
-        raise DataError(f"{place}: its segmentation is neither polygons nor an RLE.")
-    return (None if mask.is_empty else mask), rings
-
-
-def _four(value: object, place: str) -> list[float]:
-    if not isinstance(value, list) or len(value) != 4:
-        raise DataError(f"{place}: its bbox must be four numbers: x, y, width, height.")
-    return [number(one, f"{place}: its bbox") for one in value]
-
-
-def _keypoints(item: Object, class_id: int, reading: Reading, place: str) -> tuple[Keypoint, ...]:
-    value = item.get("keypoints")
-    if not value:
-        return ()
-    flat = as_list(value, f"{place}: 'keypoints'")
-    if len(flat) % 3:
-        raise DataError(f"{place}: 'keypoints' must be x, y and visibility of each.")
-    points = []
-    for at in range(0, len(flat), 3):
-        visibility = whole(flat[at + 2], f"{place}: a keypoint's visibility")
-        if visibility not in (0, 1, 2):
-            raise DataError(f"{place}: a keypoint's visibility is {visibility}, not 0, 1 or 2.")
-        x, y = (number(one, f"{place}: a keypoint's coordinate") for one in flat[at : at + 2])
-        points.append(Keypoint(x, y, visibility))
-    names = reading.classes.known(class_id, place).keypoints
-    if len(names) < len(points):
-        more = (*names, *(f"keypoint {n + 1}" for n in range(len(names), len(points))))
-        reading.classes.with_keypoints(class_id, more)
-    return tuple(points)
-
-
-def _attributes(item: Object, place: str) -> tuple[tuple[str, str], ...]:
-    """CVAT's and Datumaro's `attributes` by name, and every unknown key as JSON text behind a mark."""
-    found: dict[str, str] = {}
-    attributes = item.get("attributes")
-    if isinstance(attributes, dict):
-        for name, value in attributes.items():
-            plain = value if isinstance(value, str) else kept_json(value, f"{place}: '{name}'")
-            found[encodable(name, f"{place}: an attribute")] = encodable(plain, f"{place}: an attribute")
-    elif attributes is not None:
-        raise DataError(f"{place}: 'attributes' must be an object.")
-    for key in item:
-        if key not in _OWN_KEYS:
-            found[PREFIX + encodable(key, f"{place}: a key")] = kept_json(item[key], f"{place}: '{key}'")
-    return tuple(found.items())
+            right[position] = False
+        else:  # a whole number written as 3.0
+            taken.add(record_id)
+            owners[position], right[position] = of_image[image_id], True
+    places = np.flatnonzero(right)
+    return owners[places], places
 
 
 def _folder_of(file: Path, images: Sequence[ReadImage]) -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from engine.document.many import to_rles
 from engine.document.masks import Mask, to_rle
 from engine.document.records import ClassDef, IgnoreRegion, Instance
 from engine.errors import DataError
@@ -15,6 +17,8 @@ from engine.formats.labelled import LabelledImage, LabelledSet
 from engine.formats.outline import coco_rule, rings_of
 from engine.formats.writing import Export, ExportImage, Losses, Part
 from engine.media.scan import is_video_name
+
+_TOGETHER = 400  # images whose masks are written in one go
 
 PREFIX = "coco:"
 """Marks an attribute that holds the JSON of an annotation's own key of that name."""
@@ -86,16 +90,16 @@ def write_stream(
             stream.write(f"{_dumped(key)}:{_dumped(value)},\n")
     stream.write('"annotations":[')
     separator = "\n"
-    for image in part.images():
+    for image, rles in _with_rles(part.images(), polygons=polygons):
         image_id = ids.of_image(image)
         head = {"id": image_id, "file_name": image.name, "width": image.width, "height": image.height}
         rest = {key: value for key, value in image.extra.items() if key not in head}
         heads.append(_dumped(head | rest))
         for one in image.instances:
-            written = annotation(
-                one, image, image_id, ids.of_record(one.id), polygons=polygons, losses=losses
-            )
-            stream.write(separator + _dumped(written))
+            segmentation = rles.get(one.id)
+            if segmentation is None and one.mask is not None:
+                segmentation = _polygons(one, one.mask, image, losses)
+            stream.write(separator + _dumped(annotation(one, image_id, ids.of_record(one.id), segmentation)))
             separator = ",\n"
         for region in image.ignore:
             if not classes:
@@ -131,10 +135,26 @@ class _Ids:
         return wanted
 
 
-def annotation(
-    one: Instance, image: ExportImage, image_id: int, record_id: int, *, polygons: bool, losses: Losses
-) -> dict[str, object]:
-    """An instance as COCO has it."""
+def _with_rles(
+    images: Iterator[ExportImage], *, polygons: bool
+) -> Iterator[tuple[ExportImage, Mapping[int, object]]]:
+    """Every image with the RLE of each instance by its id, made for many at once; none for `polygons`."""
+    while some := list(itertools.islice(images, _TOGETHER)):
+        masks = [
+            (number, one.id, one.mask, (image.height, image.width))
+            for number, image in enumerate(some if not polygons else ())
+            for one in image.instances
+            if one.mask is not None
+        ]
+        rles: list[dict[int, object]] = [{} for _ in some]
+        made = to_rles([mask for _, _, mask, _ in masks], [whole for _, _, _, whole in masks])
+        for (number, id_, _, _), rle in zip(masks, made, strict=True):
+            rles[number][id_] = rle
+        yield from zip(some, rles, strict=True)
+
+
+def annotation(one: Instance, image_id: int, record_id: int, segmentation: object) -> dict[str, object]:
+    """An instance as COCO has it. segmentation: None where it is known by its box alone."""
     x0, y0, x1, y1 = one.bounds_xyxy
     written: dict[str, object] = {
         "id": record_id,
@@ -144,8 +164,8 @@ def annotation(
         "area": one.mask.area if one.mask else (x1 - x0) * (y1 - y0),
         "iscrowd": 0,
     }
-    if one.mask is not None:
-        written["segmentation"] = _segmentation(one, one.mask, image, polygons=polygons, losses=losses)
+    if segmentation is not None:
+        written["segmentation"] = segmentation
     if one.score is not None:
         written["score"] = round(one.score, 6)
     if one.keypoints:
@@ -157,9 +177,7 @@ def annotation(
     return written | _attributes(one)
 
 
-def _segmentation(one: Instance, mask: Mask, image: ExportImage, *, polygons: bool, losses: Losses) -> object:
-    if not polygons:
-        return to_rle(mask, image.height, image.width)
+def _polygons(one: Instance, mask: Mask, image: ExportImage, losses: Losses) -> list[list[float]]:
     rings = rings_of(one, image.height, image.width, coco_rule)
     if rings != one.rings and coco_rule(rings, image.height, image.width) != mask.clipped(
         image.height, image.width
@@ -223,5 +241,8 @@ def categories(classes: Sequence[ClassDef], extra: Mapping[str, object]) -> list
     return written
 
 
+_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def _dumped(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _encoder.encode(value)

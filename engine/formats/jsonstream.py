@@ -10,8 +10,9 @@ import json
 import mmap
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, cast
 
 from engine.errors import DataError
 from engine.formats.checks import kind_of, shortened
@@ -19,18 +20,35 @@ from engine.formats.source import MAX_BYTES, parse_json
 
 _WINDOW = 4 << 20
 _SPACE = re.compile(r"[ \t\n\r]*")
+_COMMA = re.compile(r"[ \t\n\r]*,[ \t\n\r]*")
 _decoder = json.JSONDecoder()
+_scan_once: Callable[[str, int], tuple[object, int]] = cast(Any, _decoder).scan_once
+
+NO_NUMBER = -(1 << 63)
+"""Stands in a column for what is no whole number, or none of 63 bits."""
 
 
 class JsonLists:
     """A JSON file whose top is an object: its values by key, and its lists element by element.
 
-    `lists`: keys whose elements are to be reached one by one; every other value is held whole. Use it as a
-    context manager. Raises DataError where the file cannot be read, or is not such JSON.
+    `lists`: keys whose elements are to be reached one by one; every other value is held whole. `columns`: of
+    a list, the keys of its objects whose whole numbers are noted on the way. `tick` is
+    called now and then while the file is gone through, and may raise. Use it as a context manager. Raises
+    DataError where the file cannot be read, or is not such JSON.
     """
 
-    def __init__(self, path: Path, lists: frozenset[str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        lists: frozenset[str],
+        columns: Mapping[str, tuple[str, ...]] | None = None,
+        tick: Callable[[], None] = lambda: None,
+    ) -> None:
         self.path = path
+        self.columns: dict[str, dict[str, array[int]]] = {}
+        """Of each list and key: the number of every element, NO_NUMBER where it has no such one."""
+        self._columns = columns or {}
+        self._tick = tick
         self.values: dict[str, object] = {}
         self.spans: dict[str, array[int]] = {}
         """Of each list: where its elements begin and end, in turn, in bytes."""
@@ -75,9 +93,12 @@ class JsonLists:
 
     def element(self, key: str, number: int) -> object:
         """One element of a list, from 0."""
+        return parse_element(self.text(key, number), f"{self.path}: '{key}' number {number + 1}")
+
+    def text(self, key: str, number: int) -> bytes:
+        """The JSON of one element, for `parse_element`."""
         spans = self.spans[key]
-        data = self._data[spans[2 * number] : spans[2 * number + 1]]
-        return parse_json(data, f"{self.path}: '{key}' number {number + 1}")
+        return self._data[spans[2 * number] : spans[2 * number + 1]]
 
     # The scan. Bytes are looked at as Latin-1, one character each, so that places in the text are places in
     # the file; JSON's own characters are ASCII. What strings hold is decoded when an element is asked for.
@@ -114,21 +135,28 @@ class JsonLists:
 
     def _list(self, key: str, at: int) -> int:
         spans = self.spans[key] = array("q")
+        columns = self.columns[key] = {name: array("q") for name in self._columns.get(key, ())}
         at = self._space(at)
         if self._char(at) == "]":
             return at + 1
         while True:
-            start = self._space(at)
-            at = self._skip(start)
+            start = self._space(at) if self._text[at - self._base : at - self._base + 1] != "{" else at
+            value, at = self._value(start)
+            for name, column in columns.items():
+                found = value.get(name) if isinstance(value, dict) else None
+                column.append(found if type(found) is int and abs(found) < -NO_NUMBER else NO_NUMBER)
             spans.append(start)
             spans.append(at)
+            if len(spans) % 4096 == 0:
+                self._tick()
+            next_ = _COMMA.match(self._text, at - self._base)
+            if next_ is not None and next_.end() < len(self._text):
+                at = self._base + next_.end()
+                continue
             at = self._space(at)
             if self._char(at) == "]":
                 return at + 1
             at = self._expect(at, ",", "a comma")
-
-    def _skip(self, at: int) -> int:
-        return self._value(at)[1]
 
     def _value(self, at: int) -> tuple[object, int]:
         """The value that begins at a byte, its text still Latin-1, and where it ends."""
@@ -194,6 +222,26 @@ class JsonLists:
 
     def _wrong(self, at: int, why: str) -> DataError:
         return DataError(f"{self.path} is not valid JSON ({shortened(why)} at byte {at:,}).")
+
+
+def parse_element(data: bytes, place: str) -> object:
+    """The value of an element's JSON, as `parse_json` gives it and with its errors."""
+    try:
+        value, _ = _scan_once(data.decode(), 0)
+    except (ValueError, RecursionError, StopIteration):
+        value = None  # what is wrong is told below
+    # An element was found to end where it does. Every key has a colon, one that comes twice too: with as
+    # many colons as keys, none does.
+    if data.count(b":") == _keys_of(value) and value is not None:
+        return value
+    return parse_json(data, place)
+
+
+def _keys_of(value: object) -> int:
+    """The keys of an object and of the objects that are its values; not of those in lists."""
+    if not isinstance(value, dict):
+        return 0
+    return len(value) + sum(_keys_of(one) for one in value.values() if isinstance(one, dict))
 
 
 def required(lists: JsonLists, key: str) -> None:

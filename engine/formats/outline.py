@@ -27,10 +27,19 @@ _Points: TypeAlias = NDArray[np.int64]
 
 def coco_rule(rings: Sequence[FlatRing], height: int, width: int) -> Mask:
     """The union of the rings, each rasterised as the COCO API does (`maskApi.c`, rleFrPoly)."""
+    counts = coco_counts(rings, height, width)
+    return from_rle({"size": [height, width], "counts": counts}, height=height, width=width)
+
+
+def coco_counts(rings: Sequence[FlatRing], height: int, width: int) -> bytes:
+    """The compressed RLE counts of `coco_rule`'s mask."""
     # The stubs know whole numbers only; the library takes fractions, which COCO's polygons have.
     flat = cast(list[list[int]], [list(ring) for ring in rings])
-    merged: Mapping[str, object] = {**coco_mask.merge(coco_mask.frPyObjects(flat, height, width))}
-    return from_rle(merged, height=height, width=width)
+    found = coco_mask.frPyObjects(flat, height, width)
+    merged: Mapping[str, object] = {**(found[0] if len(found) == 1 else coco_mask.merge(found))}
+    counts = merged["counts"]
+    assert isinstance(counts, bytes)
+    return counts
 
 
 def centre_rule(rings: Sequence[FlatRing], height: int, width: int) -> Mask:

@@ -9,21 +9,26 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from engine.document.records import ClassDef, IgnoreRegion, Instance
-from engine.errors import DataError, MediaError
+from engine.errors import DataError, MaskwrightError, MediaError
 from engine.formats.checks import encodable, shortened
 from engine.formats.source import safe_name
 from engine.media.image import frame_size
+from engine.project.bulk import Row
 from engine.project.colors import next_color
 
 MOST_PROBLEMS = 100
 _LONGEST_CLASS = 200
 _LARGEST_ID = 1 << 62
 _FRAME = re.compile(r"(.+)#(\d{1,9})$")
+
+
+class CanceledError(MaskwrightError):
+    """The person stopped it; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,8 @@ class ReadImage:
     name: the picture's, with `/`, relative to the folder of pictures. place: for messages. width, height: 0
     where the file does not say. An instance of id 0 is given one that depends on its content alone. extra:
     what the format knows of the image and nothing else here does, as JSON has it. reviewed: a person is known
-    to have called the image right.
+    to have called the image right. rows: instead of instances, where `Reading.wants_rows`: as a project stores
+    them, with ids that differ.
     """
 
     name: str
@@ -45,6 +51,18 @@ class ReadImage:
     flags: tuple[str, ...] = ()
     extra: Mapping[str, object] = field(default_factory=dict)
     reviewed: bool = False
+    rows: tuple[Row, ...] = ()
+
+    @property
+    def is_negative(self) -> bool:
+        """Whether it holds nothing."""
+        return not (self.instances or self.rows or self.ignore)
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether an instance has a score."""
+        scores = (*(one.score for one in self.instances), *(row[3] for row in self.rows))
+        return any(score is not None for score in scores)
 
 
 class ClassTable:
@@ -78,7 +96,7 @@ class ClassTable:
                 f"{place} ({number}, '{shortened(clean)}') repeats an id or a name of a class; "
                 "they must differ."
             )
-        color = next_color([one.color for one in self._by_id.values()][-64:])
+        color = next_color(one.color for one in self._by_id.values())
         made = ClassDef(number, clean, color, keypoints, skeleton)
         self._by_id[number] = self._by_name[clean] = made
         return made
@@ -178,11 +196,13 @@ class Reading:
     """One reading of label files: what is found on the way besides the images.
 
     strict: the first fault is raised; otherwise faults are gathered and what is broken is left out.
+    wants_rows: see `ReadImage`; a format may, and need not.
     """
 
     pictures: Pictures
     classes: ClassTable = field(default_factory=ClassTable)
     strict: bool = False
+    wants_rows: bool = False
     problems: list[str] = field(default_factory=list)
     problem_count: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
@@ -196,6 +216,11 @@ class Reading:
         self.problem_count += 1
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(str(error))
+
+    def stop_if_canceled(self) -> None:
+        """Raises CanceledError where the person wants no more of it."""
+        if self.is_canceled():
+            raise CanceledError("The import was stopped; nothing was changed.")
 
     def leave_out(self, what: str, count: int = 1) -> None:
         """Note that something which is no fault cannot be kept: `what` is a plural, such as "points"."""
@@ -219,11 +244,19 @@ def content_id(name: str, one: Instance, number: int) -> int:
     return (int.from_bytes(digest, "little") % (_LARGEST_ID - 1)) + 1
 
 
+def have_ids(instances: Sequence[Instance], ignore: Sequence[IgnoreRegion]) -> bool:
+    """Whether every record of an image has an id that can be kept, and no two the same."""
+    there = {one.id for one in instances} | {region.id for region in ignore}
+    return len(there) == len(instances) + len(ignore) and all(0 < id_ < _LARGEST_ID for id_ in there)
+
+
 def with_ids(image: ReadImage, names: Mapping[int, str]) -> ReadImage:
     """The image with an id for every record that has none, or one that cannot be kept or is taken.
 
     names: of the classes, by id. Ids must differ within one image.
     """
+    if have_ids(image.instances, image.ignore):
+        return image
     taken: set[int] = set()
     instances = []
     for one in image.instances:

@@ -52,6 +52,9 @@ class Format:
     has_polygons = False
     """Whether masks may also be written as polygons, for programs that read nothing else."""
 
+    writes_runs = False
+    """Whether it writes masks as runs, so that no bitmap need be made of those that are stored."""
+
     def sniff(self, source: Source) -> bool:
         """Whether these files are of this format, by their content."""
         raise NotImplementedError

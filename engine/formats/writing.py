@@ -112,9 +112,7 @@ class Out:
 
     def json(self, relative: str, value: Any, *, indent: int | None = None) -> None:
         """A JSON file."""
-        separators = (",", ":") if indent is None else None
-        text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators, allow_nan=False)
-        self.place(relative).write_text(text + "\n", encoding="utf-8")
+        self.place(relative).write_bytes(json_text(value, indent=indent).encode())
 
     def png(self, relative: str, pixels: NDArray[Any], palette: bytes | None = None) -> None:
         """A PNG, as `png_bytes` makes it."""
@@ -174,6 +172,13 @@ class Export:
     def class_number(self, one: Instance) -> int:
         """The place of the instance's class in their order, from 0."""
         return self._numbers[one.class_id]
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """JSON as files hold it: readable letters, a line feed at its end."""
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators, allow_nan=False)
+    return text + "\n"
 
 
 def png_bytes(pixels: NDArray[Any], palette: bytes | None = None) -> bytes:

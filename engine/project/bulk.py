@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias, cast
 
@@ -24,6 +24,7 @@ _IMPORT = "Import"
 _UNDO_IMPORT = "Undo import"
 _EXTRA = "extra"
 _PROPOSED = frozenset({Provenance.PREDICTED.value})
+_TOGETHER = 400  # images
 
 COLUMNS = "id, class_id, provenance, score, x0, y0, x1, y1, z, track_id, extra, mask"
 """Of an instance's row, in this order."""
@@ -83,14 +84,21 @@ def put_images(
     becomes reviewed. A record whose id is there already is passed over, so that a second import adds nothing.
     A proposal gives way to what a person made of it, and all of them on an image that comes as reviewed.
     """
-    done = Imported()
     connection.execute("INSERT OR IGNORE INTO batch (id, started) VALUES (?, ?)", (batch_id, time.time()))
+    done, taking = Imported(), _Taking(connection, batch_id, format_name)
+    states = rows.read_states(connection)
+    has_records = {
+        media_id
+        for table in ("instance", "ignore_region")
+        for (media_id,) in connection.execute(f"SELECT DISTINCT media_id FROM {table}")
+    }
     for image in images:
-        state = rows.read_state(connection, image.media_id)
+        state = states.get(image.media_id, ImageState())
         if state.review is ReviewState.REVIEWED:
             done.kept += 1
             continue
-        there = _there(connection, image.media_id)
+        is_first = image.media_id not in has_records
+        there = {} if is_first else _there(connection, image.media_id)
         is_untouched = _PROPOSED.issuperset(there.values())
         gone = _giving_way(image, there, all_of_them=image.reviewed and is_untouched)
         if gone:
@@ -99,13 +107,11 @@ def put_images(
         new = [_classed(row, class_ids) for row in image.rows if row[0] not in there]
         ignore = [(id_, mask) for id_, mask in image.ignore if id_ not in there]
         done.already_there += len(image.rows) - len(new)
-        _insert(connection, image, new, ignore)
         takes = (reviewed and state.review is ReviewState.UNLABELLED) or (image.reviewed and is_untouched)
-        _note(connection, image, new, ignore, batch_id, state, reviewed=takes)
-        if image.extra:
-            put_extra(connection, format_name, image.extra, image.media_id)
+        taking.add(image, new, ignore, state, reviewed=takes, is_first=is_first)
         done.images += 1
         done.instances += len(new)
+    taking.flush()
     return done
 
 
@@ -137,61 +143,81 @@ def _remove(connection: sqlite3.Connection, media_id: int, ids: set[int], batch_
     )
 
 
-def _insert(
-    connection: sqlite3.Connection,
-    image: ImageRows,
-    new: list[Row],
-    ignore: list[tuple[int, bytes]],
-) -> None:
-    marks = ", ".join("?" * 13)
-    connection.executemany(
-        f"INSERT INTO instance (media_id, {COLUMNS}) VALUES ({marks})",
-        ((image.media_id, *row[:-1]) for row in new),
-    )
-    connection.executemany(
-        "INSERT INTO ignore_region (media_id, id, mask) VALUES (?, ?, ?)",
-        ((image.media_id, id_, mask) for id_, mask in ignore),
-    )
-    connection.execute(
-        "UPDATE media SET width = ?, height = ? WHERE id = ? AND width = 0",
-        (image.width, image.height, image.media_id),
-    )
-
-
 def _classed(row: Row, class_ids: Mapping[int, int]) -> Row:
     return (row[0], class_ids[row[1]], *row[2:])
 
 
-def _note(
-    connection: sqlite3.Connection,
-    image: ImageRows,
-    new: list[Row],
-    ignore: list[tuple[int, bytes]],
-    batch_id: str,
-    state: ImageState,
-    *,
-    reviewed: bool,
-) -> None:
-    """The facts, the image's state, and the journal: which records came, so that they can be taken back."""
-    facts.add(connection, image.media_id, [(row[0], row[1], row[-1], row[3], row[2]) for row in new])
-    becomes = ReviewState.REVIEWED if reviewed else state.review
-    flags = tuple(dict.fromkeys((*state.flags, *image.flags)))
-    after = replace(state, review=becomes, flags=flags)
-    connection.execute(
-        "INSERT INTO image_state (media_id, review, flags) VALUES (?, ?, ?)"
-        " ON CONFLICT (media_id) DO UPDATE SET review = excluded.review, flags = excluded.flags",
-        (image.media_id, becomes.value, json.dumps(flags)),
-    )
-    # Ids are enough: an import is taken back by them, and never made again from here.
-    light: dict[int, Record] = {
-        row[0]: Instance(row[0], row[1], provenance=Provenance(row[2])) for row in new
-    }
-    light |= {id_: Instance(id_, 0) for id_, _ in ignore}
-    changed = {IMAGE_STATE_ID: (state, after)} if after != state else {}
-    connection.execute(
-        "INSERT INTO op (media_id, name, source, batch_id, time, diff) VALUES (?, ?, ?, ?, ?, ?)",
-        (image.media_id, _IMPORT, Source.IMPORT, batch_id, time.time(), to_bytes(Diff(light, changed))),
-    )
+class _Taking:
+    """Images that are taken in, some hundred at a time: a statement for all of them, not one for each."""
+
+    def __init__(self, connection: sqlite3.Connection, batch_id: str, format_name: str) -> None:
+        self._connection, self._batch_id, self._format = connection, batch_id, format_name
+        self._instances = list[tuple[object, ...]]()
+        self._regions = list[tuple[object, ...]]()
+        self._sizes = list[tuple[int, int, int]]()
+        self._states = list[tuple[object, ...]]()
+        self._ops = list[tuple[object, ...]]()
+        self._extras = list[tuple[str, str]]()
+        self._facts = list[tuple[int, list[facts.Fact]]]()
+
+    def add(
+        self,
+        image: ImageRows,
+        new: list[Row],
+        ignore: list[tuple[int, bytes]],
+        state: ImageState,
+        *,
+        reviewed: bool,
+        is_first: bool,
+    ) -> None:
+        """Take one image in: its records, facts and state, and in the journal which records came."""
+        media_id = image.media_id
+        self._instances += [(media_id, *row[:-1]) for row in new]
+        self._regions += [(media_id, *region) for region in ignore]
+        self._sizes.append((image.width, image.height, media_id))
+        found = [(row[0], row[1], row[-1], row[3], row[2]) for row in new]
+        if is_first:
+            self._facts.append((media_id, found))
+        else:
+            facts.add(self._connection, media_id, found)
+        becomes = ReviewState.REVIEWED if reviewed else state.review
+        flags = tuple(dict.fromkeys((*state.flags, *image.flags)))
+        after = replace(state, review=becomes, flags=flags)
+        self._states.append((media_id, becomes.value, json.dumps(flags)))
+        # Ids are enough: an import is taken back by them, and never made again from here.
+        light: dict[int, Record] = {
+            row[0]: Instance(row[0], row[1], provenance=Provenance(row[2])) for row in new
+        }
+        light |= {id_: Instance(id_, 0) for id_, _ in ignore}
+        changed = {IMAGE_STATE_ID: (state, after)} if after != state else {}
+        diff = to_bytes(Diff(light, changed))
+        self._ops.append((media_id, _IMPORT, Source.IMPORT, self._batch_id, time.time(), diff))
+        if image.extra:
+            self._extras.append((_key(self._format, media_id), image.extra))
+        if len(self._ops) >= _TOGETHER:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has gathered."""
+        put = self._connection.executemany
+        marks = ", ".join("?" * 13)
+        put(f"INSERT INTO instance (media_id, {COLUMNS}) VALUES ({marks})", self._instances)
+        put("INSERT INTO ignore_region (media_id, id, mask) VALUES (?, ?, ?)", self._regions)
+        put("UPDATE media SET width = ?, height = ? WHERE id = ? AND width = 0", self._sizes)
+        put(
+            "INSERT INTO image_state (media_id, review, flags) VALUES (?, ?, ?)"
+            " ON CONFLICT (media_id) DO UPDATE SET review = excluded.review, flags = excluded.flags",
+            self._states,
+        )
+        put(
+            "INSERT INTO op (media_id, name, source, batch_id, time, diff) VALUES (?, ?, ?, ?, ?, ?)",
+            self._ops,
+        )
+        put("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", self._extras)
+        facts.add_first(self._connection, self._facts)
+        for gathered in (self._instances, self._regions, self._sizes, self._states, self._ops, self._extras,
+                         self._facts):  # fmt: skip
+            gathered.clear()
 
 
 def undo_import(connection: sqlite3.Connection, batch_id: str) -> int:
@@ -284,11 +310,36 @@ def labelled_media(connection: sqlite3.Connection, *, proposals: bool) -> dict[i
     return dict.fromkeys((id_ for (id_,) in others), False) | reviewed
 
 
+@dataclass(frozen=True, slots=True)
+class KnownImage:
+    """What is known of an image. extra: what another format alone knows of it, as it was imported."""
+
+    media_id: int
+    records: dict[int, Record]
+    extra: dict[str, object]
+
+
 def read_many(
-    connection: sqlite3.Connection, media_ids: Iterable[int]
-) -> Iterator[tuple[int, dict[int, Record]]]:
-    """The records of each image, with the classes that stand."""
+    connection: sqlite3.Connection, media_ids: Sequence[int], format_name: str, *, packed: bool = False
+) -> Iterator[KnownImage]:
+    """Each image with the classes that stand. format_name: whose own knowledge comes too.
+
+    packed: masks make their bitmaps when they are asked for.
+    """
     gone = standing(connection)
-    for media_id in media_ids:
-        found = rows.read_records(connection, media_id, raw=True)
-        yield media_id, resolve(gone, found) if gone else found
+    for start in range(0, len(media_ids), _TOGETHER):
+        some = media_ids[start : start + _TOGETHER]
+        found = rows.read_many(connection, some, packed=packed)
+        extras = _read_extras(connection, format_name, some)
+        for media_id in some:
+            records = resolve(gone, found[media_id]) if gone else found[media_id]
+            extra = extras.get(_key(format_name, media_id))
+            yield KnownImage(media_id, records, extra if isinstance(extra, dict) else {})
+
+
+def _read_extras(
+    connection: sqlite3.Connection, format_name: str, media_ids: Sequence[int]
+) -> dict[str, object]:
+    keys = [_key(format_name, media_id) for media_id in media_ids]
+    query = f"SELECT key, value FROM meta WHERE key IN ({', '.join('?' * len(keys))})"
+    return {key: json.loads(value) for key, value in connection.execute(query, keys)}

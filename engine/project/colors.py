@@ -7,14 +7,33 @@ import math
 from collections.abc import Iterable
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 _Lab: TypeAlias = tuple[float, float, float]
 
 
 def next_color(used: Iterable[str]) -> str:
     """The "#rrggbb" farthest in OKLab from every colour in `used`, which also come as "#rrggbb"."""
     # White and black are taken, so that no class vanishes on a bright or dark picture.
-    taken = [_oklab(color) for color in ("#ffffff", "#000000", *used)]
-    return max(_candidates(), key=lambda candidate: min(math.dist(candidate[1], lab) for lab in taken))[0]
+    return _candidates()[0][int(_distances(("#ffffff", "#000000", *used)).argmax())]
+
+
+_last: tuple[tuple[str, ...], NDArray[np.float64]] = ((), np.empty(0))
+"""What was asked last, and the answer: a thousand classes are each given a colour after the others."""
+
+
+def _distances(taken: tuple[str, ...]) -> NDArray[np.float64]:
+    """Of each candidate: to the nearest colour that is taken, squared."""
+    global _last  # noqa: PLW0603 - an answer that is kept; whoever reads it halfway through works it out anew
+    colors, labs = _candidates()
+    known, nearest = _last
+    if not known or taken[: len(known)] != known:
+        known, nearest = (), np.full(len(colors), np.inf)
+    for color in taken[len(known) :]:
+        nearest = np.minimum(nearest, ((labs - np.array(_oklab(color))) ** 2).sum(axis=1))
+    _last = taken, nearest
+    return nearest
 
 
 def _oklab(color: str) -> _Lab:
@@ -35,9 +54,10 @@ def _linear(value: float) -> float:
 
 
 @functools.cache
-def _candidates() -> list[tuple[str, _Lab]]:
-    """Colours of the sRGB cube's 18-step grid that are neither greyish nor near black."""
+def _candidates() -> tuple[list[str], NDArray[np.float64]]:
+    """Colours of the sRGB cube's 18-step grid that are neither greyish nor near black; N x 3, their OKLab."""
     steps = range(0, 256, 15)
     colors = (f"#{red:02x}{green:02x}{blue:02x}" for red in steps for green in steps for blue in steps)
     labs = ((color, _oklab(color)) for color in colors)
-    return [(color, lab) for color, lab in labs if lab[0] > 0.45 and math.hypot(lab[1], lab[2]) > 0.1]
+    found = [(color, lab) for color, lab in labs if lab[0] > 0.45 and math.hypot(lab[1], lab[2]) > 0.1]
+    return [color for color, _ in found], np.array([lab for _, lab in found])

@@ -8,8 +8,9 @@ writes the instances. It can be made again from them, and nothing else depends o
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from engine.document.diff import Diff
 from engine.document.masks import unpack
 from engine.document.records import Instance, Provenance
 from engine.project.classes import standing
+
+Fact: TypeAlias = tuple[int, int, float, float | None, str]
+"""Of an instance: id, class, area in pixels, score, provenance."""
 
 PROVENANCES = tuple(Provenance)
 """By the number under which a fact has them. Only ever append to Provenance."""
@@ -167,17 +171,27 @@ def note(connection: sqlite3.Connection, media_id: int, diff: Diff) -> None:
     _write(connection, media_id, np.concatenate((facts, _facts(found))))
 
 
-def add(
-    connection: sqlite3.Connection,
-    media_id: int,
-    found: Collection[tuple[int, int, float, float | None, str]],
-) -> None:
-    """Note instances that have just been added to an image: id, class, area in pixels, score, provenance."""
+def add(connection: sqlite3.Connection, media_id: int, found: Collection[Fact]) -> None:
+    """Note instances that have just been added to an image."""
     if not found:
         return
     row = connection.execute("SELECT facts FROM image_facts WHERE media_id = ?", (media_id,)).fetchone()
     before = np.frombuffer(row[0] if row else b"", _FACT)
     _write(connection, media_id, np.concatenate((before, _facts(found))))
+
+
+def add_first(connection: sqlite3.Connection, found: Sequence[tuple[int, Collection[Fact]]]) -> None:
+    """Note instances that have just been added to images without any, each with its id."""
+    facts = _facts(fact for _, some in found for fact in some)
+    edges = np.cumsum([0, *(len(some) for _, some in found)]).tolist()
+    connection.executemany(
+        "INSERT INTO image_facts (media_id, facts) VALUES (?, ?)",
+        (
+            (media_id, facts[start:end].tobytes())
+            for (media_id, some), start, end in zip(found, edges, edges[1:], strict=False)
+            if some
+        ),
+    )
 
 
 def fill(connection: sqlite3.Connection) -> None:
@@ -227,7 +241,7 @@ def _resolved(connection: sqlite3.Connection, found: Survey) -> Survey:
     return found._only(~np.isin(found.class_ids, np.array(deleted, np.int64))) if deleted else found
 
 
-def _facts(rows: Iterable[tuple[int, int, float, float | None, str]]) -> NDArray[np.void]:
+def _facts(rows: Iterable[Fact]) -> NDArray[np.void]:
     return np.array(
         [
             (id_, class_id, area, np.nan if score is None else score, _NUMBERS[provenance])

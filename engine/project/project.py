@@ -18,7 +18,7 @@ from typing import Self, TypeAlias, TypeVar
 
 from engine.document.diff import Diff, Source
 from engine.document.document import Document
-from engine.document.records import ClassDef, ImageState, Instance, MediaItem, Record, ReviewState, new_id
+from engine.document.records import ClassDef, ImageState, Instance, MediaItem, ReviewState, new_id
 from engine.errors import MediaError, ProjectError
 from engine.media.scan import scan_folder
 from engine.project import (
@@ -218,10 +218,8 @@ class Project:
 
     def ensure_class(self, name: str) -> ClassDef:
         """The class of this name or the one it was merged into; a new one where there is none."""
-        for known in self.classes():
-            if known.name == name:
-                return known
-        return self._write(lambda connection: classes.ensure(connection, name))
+        known = next((one for one in self.classes() if one.name == name), None)
+        return known or self._write(lambda connection: classes.ensure(connection, name))
 
     # Each of the next six is one step for `undo_classes`, also after a restart. They raise ProjectError
     # for a class that is gone.
@@ -430,10 +428,15 @@ class Project:
         with self._reading() as connection:
             return reviews.last_reviewed(connection, count)
 
-    def last_edit(self, media_id: int) -> int:
-        """A number that is another after every step on the image."""
+    def on_commit(self, call: Callable[[], None]) -> None:
+        """Have this function called, on the writer's thread, after each commit: it must be quick."""
+        if self._writer is not None:
+            self._writer.on_commit = call
+
+    def last_edits(self, media_id: int | None = None) -> dict[int, int]:
+        """Of each image that was ever edited, or of one: a number that is another after every step on it."""
         with self._reading() as connection:
-            return reviews.last_edit(connection, media_id)
+            return reviews.last_edits(connection, media_id)
 
     def review_past(self, media_id: int) -> ReviewPast:
         """What a person made of the proposals of an image, from the journal."""
@@ -499,15 +502,14 @@ class Project:
         with self._reading() as connection:
             return bulk.labelled_media(connection, proposals=proposals)
 
-    def read_many(self, media_ids: Iterable[int]) -> Iterator[tuple[int, dict[int, Record]]]:
-        """The records of many images, of one state of the project, one image at a time.
-
-        Edits that are on their way to the disk are waited for.
-        """
+    def read_many(
+        self, media_ids: Sequence[int], format_name: str = "", *, packed: bool = False
+    ) -> Iterator[bulk.KnownImage]:
+        """Many images of one state of the project, one at a time; see `engine.project.bulk.read_many`."""
         if not self.read_only:
             self.flush()
         with self._reading() as connection:
-            yield from bulk.read_many(connection, media_ids)
+            yield from bulk.read_many(connection, media_ids, format_name, packed=packed)
 
     def foreign_extra(self, format_name: str, media_id: int | None = None) -> dict[str, object]:
         """What an import from a format kept of an image, or of the whole file, for the next export to it."""

@@ -44,12 +44,13 @@ def last_reviewed(connection: sqlite3.Connection, count: int) -> tuple[int, ...]
     return tuple(media_id for (media_id,) in rows)
 
 
-def last_edit(connection: sqlite3.Connection, media_id: int) -> int:
-    """A number that is another after every step on the image, done, undone or redone."""
-    row = connection.execute(
-        "SELECT max(seq), sum(undone) FROM op WHERE media_id = ?", (media_id,)
-    ).fetchone()
-    return 1_000_000 * (row[1] or 0) + (row[0] or 0)
+def last_edits(connection: sqlite3.Connection, media_id: int | None = None) -> dict[int, int]:
+    """Of each image, or of one, a number that is another after every step on it, done, undone or redone."""
+    where, values = ("", ()) if media_id is None else (" WHERE media_id = ?", (media_id,))
+    found = connection.execute(
+        f"SELECT media_id, max(seq), sum(undone) FROM op{where} GROUP BY media_id", values
+    )
+    return {media_id: 1_000_000 * undone + seq for media_id, seq, undone in found}
 
 
 def read(connection: sqlite3.Connection, media_id: int) -> ReviewPast:

@@ -15,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 
 from engine.document.diff import Diff
+from engine.document.many import from_stored
 from engine.document.masks import Mask, pack, unpack_all
 from engine.document.records import (
     IMAGE_STATE_ID,
@@ -34,6 +35,9 @@ from engine.project.classes import resolve_records
 _Columns: TypeAlias = dict[str, object]
 
 _PROVENANCES = {one.value: one for one in Provenance}  # an enumeration looks a value up much slower
+_PLAIN = frozenset({int, float, str, type(None)})
+_encoder = json.JSONEncoder(separators=(",", ":"))
+
 _INSTANCE = "id, class_id, provenance, score, x0, y0, x1, y1, z, track_id, extra, mask"
 
 
@@ -58,6 +62,38 @@ def read_records(
         assert unpacked is not None
         records[_int(region_id)] = IgnoreRegion(_int(region_id), unpacked)
     return records if raw else resolve_records(connection, records)
+
+
+def read_many(
+    connection: sqlite3.Connection, media_ids: Sequence[int], *, packed: bool = False
+) -> dict[int, dict[int, Record]]:
+    """`read_records` of some images at once, with the classes as they were written.
+
+    packed: masks whose bitmaps are made when they are asked for; else all of them together.
+    """
+    found: dict[int, dict[int, Record]] = {id_: {IMAGE_STATE_ID: ImageState()} for id_ in media_ids}
+    among = f"media_id IN ({', '.join('?' * len(media_ids))})"
+    for media_id, review, flags, skip in connection.execute(
+        f"SELECT media_id, review, flags, skip FROM image_state WHERE {among}", media_ids
+    ):
+        found[media_id][IMAGE_STATE_ID] = ImageState(
+            ReviewState(review), tuple(json.loads(flags)), bool(skip)
+        )
+    rows = connection.execute(
+        f"SELECT {_INSTANCE}, media_id FROM instance WHERE {among} ORDER BY rowid", media_ids
+    ).fetchall()
+    masks = _unpack_all(rows[0][-1] if rows else 0, [row[-2] for row in rows], packed=packed)
+    for row, mask in zip(rows, masks, strict=True):
+        instance = _instance(row[:-1], mask)
+        found[row[-1]][instance.id] = instance
+    regions = connection.execute(
+        f"SELECT media_id, id, mask FROM ignore_region WHERE {among} ORDER BY rowid", media_ids
+    )
+    for media_id, region_id, stored in regions:
+        (mask,) = _unpack_all(media_id, [stored], packed=packed)
+        assert mask is not None
+        found[media_id][region_id] = IgnoreRegion(region_id, mask)
+    return found
 
 
 def read_state(connection: sqlite3.Connection, media_id: int) -> ImageState:
@@ -184,11 +220,12 @@ def _stored(values: Iterable[object]) -> list[object]:
 
 
 def _storable(value: object) -> object:
-    match value:
-        case Mask():
-            return pack(value)
-        case np.generic():  # a number of a prediction, which SQLite would take for a blob
-            return value.item()
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, Mask):
+        return pack(value)
+    if isinstance(value, np.generic):  # a number of a prediction, which SQLite would take for a blob
+        return value.item()
     return value
 
 
@@ -223,7 +260,7 @@ def _extra(instance: Instance) -> str | None:
         rare["attributes"] = instance.attributes
     if instance.rings:
         rare["rings"] = instance.rings
-    return json.dumps(rare, separators=(",", ":")) if rare else None
+    return _encoder.encode(rare) if rare else None
 
 
 def _instance(row: tuple[object, ...], mask: Mask | None) -> Instance:
@@ -254,13 +291,13 @@ def _box(*edges: object) -> Box | None:
     return (numbers[0], numbers[1], numbers[2], numbers[3]) if len(numbers) == 4 else None
 
 
-def _unpack_all(media_id: int, packed: Sequence[object]) -> list[Mask | None]:
-    """The masks of stored columns; None for NULL."""
-    stored = [data for data in packed if isinstance(data, bytes)]
+def _unpack_all(media_id: int, columns: Sequence[object], *, packed: bool = False) -> list[Mask | None]:
+    """The masks of stored columns; None for NULL. media_id: of the image, or of the first of several."""
+    stored = [data for data in columns if isinstance(data, bytes)]
     try:
-        masks = iter(unpack_all(stored))
+        masks = iter(from_stored(stored) if packed else unpack_all(stored))
     except ValueError as e:
         raise ProjectError(
             f"A mask of the image with the id {media_id} is damaged in the project ({e})."
         ) from e
-    return [next(masks) if isinstance(data, bytes) else None for data in packed]
+    return [next(masks) if isinstance(data, bytes) else None for data in columns]

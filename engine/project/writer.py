@@ -57,7 +57,8 @@ class _Outcome:
 class Writer:
     """Owns the writing connection and its thread. All methods may be called from any other thread.
 
-    `connect` opens a new connection after a failure; `on_damage` hears of a damaged database.
+    `connect` opens a new connection after a failure; `on_damage` hears of a damaged database; `on_commit` is
+    called after each commit.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Writer:
         self._running: list[_Job[object]] = []
         self._refused: list[_Job[object]] = []  # edits whose future has already failed
         self._stopping = False
+        self.on_commit: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._loop, name="project-writer", daemon=True)
         self._thread.start()
 
@@ -150,6 +152,7 @@ class Writer:
             done, self._running = self._running, []
             late, outcomes = outcomes[: len(self._refused)], outcomes[len(self._refused) :]
             self._refused = []
+        self.on_commit()
         for outcome in late:
             if outcome.error is not None:  # its future has failed already, for the disk
                 _log.error("an edit kept since the disk refused it was wrong itself: %s", outcome.error)

@@ -73,7 +73,7 @@ def _key(project: Project, item: MediaItem, weights: str) -> str:
     state = project.load(item.id).state
     labels = ""
     if state.review is ReviewState.REVIEWED:
-        labels = f" reviewed {project.last_edit(item.id)}"
+        labels = f" reviewed {project.last_edits(item.id).get(item.id, 0)}"
     try:
         contrast = contrast_in_force(project.path_of(item), item.frame, item.contrast)
         content = content_key(project.ensure_hash(item.id), item.frame, contrast)

@@ -15,8 +15,8 @@ from engine.document.diff import Diff
 from engine.document.records import IMAGE_STATE_ID, ImageState, Instance, ReviewState, new_id
 from engine.errors import DataError
 from engine.exchange.exporting import ExportOptions, Which, export
-from engine.exchange.importing import CanceledError
 from engine.exchange.splitting import group_of, parse_shares, split
+from engine.formats.reading import CanceledError
 from engine.project import Project
 from tests.engine.exchange.making import pictures
 from tests.engine.formats.making import apart, difficult

@@ -13,7 +13,8 @@ import pytest
 from engine.document.diff import Diff
 from engine.document.records import Provenance, ReviewState
 from engine.errors import DataError
-from engine.exchange.importing import CanceledError, Summary, folder_of_pictures, locate, prepare
+from engine.exchange.importing import Summary, folder_of_pictures, locate, prepare
+from engine.formats.reading import CanceledError
 from engine.formats.registry import format_named
 from engine.formats.source import Source
 from engine.project import Project
@@ -196,7 +197,7 @@ def test_that_the_pictures_are_found_in_the_usual_places(tmp_path: Path) -> None
 def test_that_a_full_disk_takes_nothing_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = pictures(tmp_path / "p")
     file = saved(folder / "labels.json", coco(annotations=[annotation(7)]))
-    from engine.project import bulk
+    from engine.project import facts
 
     def full(*_of: Any, **_more: Any) -> None:
         raise sqlite3.IntegrityError("as if the disk were full")
@@ -205,7 +206,7 @@ def test_that_a_full_disk_takes_nothing_in(tmp_path: Path, monkeypatch: pytest.M
         project.refresh()
         with prepare(file, project=project) as prepared:
             with monkeypatch.context() as patch:
-                patch.setattr(bulk, "_note", full)
+                patch.setattr(facts, "add_first", full)
                 with pytest.raises(Exception, match="full"):
                     prepared.commit(project, reviewed=True)
             assert project.survey().use.instances == 0

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import multiprocessing
+from collections.abc import Generator
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +20,10 @@ from pycocotools import mask as coco_mask
 from engine.document.masks import Mask
 from engine.document.records import ClassDef, IgnoreRegion, Instance, Provenance
 from engine.errors import DataError
+from engine.formats import coco, coco_annotations
 from engine.formats.coco import read_coco, write_coco
 from engine.formats.labelled import LabelledImage, LabelledSet
+from engine.formats.reading import CanceledError, Pictures, Reading
 
 HEIGHT, WIDTH = 20, 30
 
@@ -221,3 +227,51 @@ def test_that_the_fingerprint_follows_the_truth_and_not_its_place(tmp_path: Path
     other = read_coco(written(tmp_path, content(segmentation=[[2, 2, 9, 2, 9, 10]])))
     assert first.fingerprint() == moved.fingerprint()
     assert first.fingerprint() != other.fingerprint()
+
+
+def test_that_other_processes_read_as_this_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order and with the same sentences, keypoints without names too; stopped half-way, all end."""
+    triangle = [[1, 1, 5, 1, 5, 5]]
+    annotations = [
+        {"id": n, "image_id": n % 7, "category_id": 1, "bbox": [1, 1, 4, 4], "iscrowd": n % 9 == 0,
+         "segmentation": triangle if n % 5 else {"size": [20, 30], "counts": [n, 600 + n % 2 - n]},
+         "keypoints": [1, 2, 2] * (n % 3)}
+        for n in range(1, 60)
+    ]  # fmt: skip
+    data = {
+        "images": [{"id": n, "file_name": f"{n}.png", "width": 30, "height": 20} for n in range(7)],
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "cell"}],
+    }
+    file = written(tmp_path, data)
+    results = []
+    for many in (1_000_000, 0):
+        monkeypatch.setattr(coco_annotations, "_MANY", many)
+        monkeypatch.setattr(coco, "TOGETHER", 2)
+        reading = Reading(Pictures(tmp_path, ()))
+        found = list(coco.read_file(file, reading))
+        results.append((found, reading.problems, reading.classes.all))
+    assert results[0] == results[1]
+    assert [len(one.instances) for one in results[0][0]] != [0] * 7
+    assert len(results[0][1]) == 6
+    assert results[0][2][0].keypoints == ("keypoint 1", "keypoint 2")
+    half = coco.read_file(file, Reading(Pictures(tmp_path, ())))
+    next(half)
+    assert isinstance(half, Generator)
+    half.close()  # would hang, or leave processes behind
+    assert not multiprocessing.active_children()
+
+
+def test_that_a_process_that_is_ended_from_outside_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = coco_annotations.Batch("a.json", {}, ())
+    future: Future[coco_annotations.Parsed] = Future()
+    future.set_exception(BrokenProcessPool("killed"))
+    assert coco_annotations._result(batch, future) == (batch, coco_annotations.Parsed())
+
+
+def test_that_a_reading_can_be_stopped_before_its_first_image(tmp_path: Path) -> None:
+    """While the file is only gone through, which takes seconds for a large one."""
+    many = [{"id": n, "image_id": 4, "category_id": 1, "bbox": [1, 1, 4, 4]} for n in range(5000)]
+    file = written(tmp_path, {**content(), "annotations": many})
+    with pytest.raises(CanceledError):
+        next(coco.read_file(file, Reading(Pictures(tmp_path, ()), is_canceled=lambda: True)))
