@@ -118,11 +118,13 @@ def _read_file(source: Source, name: str, reading: Reading) -> ReadImage:
 def _object(item: Object, width: int, height: int, place: str) -> _Object:
     points = ring(flat_numbers(item.get("segmentation"), f"{place}: a polygon"), width, height, place)
     group = item.get("group")
-    attributes = {
-        PREFIX + encodable(key, place): kept_json(item[key], place)
-        for key in item
-        if key not in _KEYS and item[key] not in (None, "")
-    }
+    attributes = dict(
+        (encodable(key, place), encodable(value, place))
+        if isinstance(value, str)
+        else (PREFIX + encodable(key, place), kept_json(value, place))
+        for key, value in item.items()
+        if key not in _KEYS and value not in (None, "")
+    )
     return _Object(
         text(item, "category", place),
         None if group in (None, "") else whole(group, f"{place}: 'group'"),
@@ -195,7 +197,10 @@ def _objects(
     own = {
         name.removeprefix(PREFIX): loaded(value) if name.startswith(PREFIX) else value
         for name, value in one.attributes
+        if name.startswith(PREFIX) or ":" not in name
     }
+    if taken := own.keys() & _KEYS:
+        losses.dropped("attributes with the name of one of ISAT's own", len(taken))
     for points in rings:
         xs, ys = points[0::2], points[1::2]
         layer += 1
@@ -208,5 +213,5 @@ def _objects(
             "bbox": [min(xs), min(ys), max(xs), max(ys)],
             "iscrowd": False,
             "note": "",
-            **own,
+            **{name: value for name, value in own.items() if name not in _KEYS},
         }

@@ -42,6 +42,7 @@ _ADDRESS = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*:")
 """Begins a name that is absolute: an address, a drive, a path or a share."""
 _OWN_ADDRESS = "/data/"  # of what was uploaded to, or is served by, Label Studio itself
 _ELSEWHERE = "folders of pictures' addresses and absolute paths; the pictures were matched by name alone"
+_OUR_ID = re.compile(r"i([0-9]{1,19})")
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-(.+)$")
 _SHAPES = {
     "polygonlabels": "polygonlabels", "brushlabels": "brushlabels", "rectanglelabels": "rectanglelabels",
@@ -57,8 +58,7 @@ class LabelStudio(Format):
     name = "label-studio"
     title = "Label Studio"
     holds = (
-        Holds.MASKS | Holds.OVERLAP | Holds.BOXES | Holds.NEGATIVES | Holds.FLAGS | Holds.RINGS
-        | Holds.SCORES
+        Holds.MASKS | Holds.OVERLAP | Holds.BOXES | Holds.IDS | Holds.NEGATIVES | Holds.FLAGS | Holds.RINGS
     )  # fmt: skip
     picture_folders = ("images",)
     has_polygons = True
@@ -175,10 +175,18 @@ def _task(task: Object, reading: Reading, place: str) -> ReadImage | None:
                 continue
             one = _region(kind, item, value, whole, reading, where)
             if one is not None:
-                instances.append(replace(one, score=scores))
+                score = item.get("score")
+                own = scores if score is None else number(score, f"{where}: 'score'")
+                instances.append(replace(one, id=_id_of(item), score=own))
         except DataError as error:
             reading.broken(error)
     return ReadImage(name, place, *whole, tuple(instances), (), tuple(flags))
+
+
+def _id_of(item: Object) -> int:
+    """The id that was written; 0 for a region of Label Studio's own."""
+    found = _OUR_ID.fullmatch(str(item.get("id")))
+    return int(found[1]) if found else 0
 
 
 def _results(task: Object, place: str) -> tuple[list[Object] | None, float | None]:
@@ -357,9 +365,6 @@ def _written(image: ExportImage, number_: int, export: Export) -> dict[str, obje
                 "value": {"choices": list(image.flags)},
             }
         )
-    scores = [one.score for one in image.instances if one.score is not None]
-    if scores:
-        export.losses.dropped("scores of instances, of which Label Studio has one for a picture", len(scores))
     said: dict[str, object] = {"id": number_, "data": {"image": image.name}}
     said["annotations"] = [{"id": number_, "was_cancelled": False, "result": results}]
     return said

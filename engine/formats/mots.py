@@ -42,7 +42,8 @@ class Tracks:
             self._losses.dropped("instances without a track are each given one")
             track = -one.id
         if track not in known:
-            said = track - class_number * _PER_CLASS
+            # A number that has the class in it already stays; a plain one is that within the class.
+            said = track - class_number * _PER_CLASS if track >= _PER_CLASS else track
             taken = set(known.values())
             wanted = said if 0 <= said < _PER_CLASS and said not in taken else 0
             while wanted in taken:

@@ -302,17 +302,17 @@ def _shapes(image: ExportImage, export: Export) -> Iterator[tuple[dict[str, obje
             elif ":" not in name:
                 attributes[name] = value
         attributes = {key: export.class_of(one).name, **attributes}
+        seen = [point for point in one.keypoints if point.visibility]
         if one.mask is not None:
             yield _polygon(one, image, export), attributes
-        elif one.keypoints:
-            for point in one.keypoints:
-                if point.visibility:
-                    yield {"name": "point", "cx": point.x, "cy": point.y}, attributes
+        elif len(seen) == 1 and one.bounds_xyxy in ((seen[0].x, seen[0].y) * 2, (0.0, 0.0, 0.0, 0.0)):
+            yield {"name": "point", "cx": seen[0].x, "cy": seen[0].y}, attributes
+            continue
         else:
             x0, y0, x1, y1 = one.bounds_xyxy
             yield {"name": "rect", "x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}, attributes
-        if one.mask is not None and one.keypoints:
-            export.losses.dropped("keypoints beside a mask are left out")
+        if seen:
+            export.losses.dropped("keypoints of instances with a mask or box are left out")
 
 
 def _polygon(one: Instance, image: ExportImage, export: Export) -> dict[str, object]:

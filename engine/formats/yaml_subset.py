@@ -55,14 +55,19 @@ def _block(lines: list[str], place: str) -> Value:
     if all(line.startswith("-") for line in lines):
         return [_scalar(line[1:].strip()) for line in lines]
     found: dict[str, Value] = {}
+    name = ""
     for line in lines:
+        last = found.get(name)
+        if line.startswith("-") and (isinstance(last, list) or (name in found and last is None)):
+            found[name] = [*(last or []), _scalar(line[1:].strip())]
+            continue
         key, colon, rest = line.partition(":")
         if not colon:
             raise DataError(f"{place}: '{shortened(line)}' is no 'key: value'.")
-        name = str(_scalar(key.strip()))
+        name, inline = str(_scalar(key.strip())), rest.strip()
         if name in found:
             raise DataError(f"{place} has the key '{shortened(name)}' twice.")
-        found[name] = _scalar(rest.strip())
+        found[name] = _flow(inline, place) if inline[:1] in ("[", "{") else _scalar(inline)
     return found
 
 

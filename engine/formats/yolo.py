@@ -7,8 +7,8 @@ width. Source: https://docs.ultralytics.com/datasets/segment/.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from engine.document.records import ClassDef, Instance, Keypoint, Provenance
@@ -27,19 +27,26 @@ _NOT_LABELS = frozenset(
     {*_NAME_FILES, "readme.txt", "train.txt", "val.txt", "test.txt", "notes.txt", "labels.txt"}
 )
 _MOST_LINES = 100_000
+_MOST_KEYPOINTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
     """What the files around the labels say. keypoints: how many, and numbers of each; (0, 0) for none.
 
-    file: that which says so.
+    file: that which says so. keypoint_names: of each class, where they are said.
     """
 
     classes: Sequence[str] = ()
     labels: tuple[str, ...] = ()
     keypoints: tuple[int, int] = (0, 0)
     file: str = ""
+    keypoint_names: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+    def names_of(self, number: int) -> tuple[str, ...]:
+        """The keypoints of a class."""
+        known = self.keypoint_names.get(number, ())
+        return (*known, *(f"keypoint {n + 1}" for n in range(len(known), self.keypoints[0])))
 
 
 class _Yolo(Format):
@@ -200,6 +207,7 @@ def _layout(source: Source) -> _Layout:
                     tuple(in_labels or texts),
                     _keypoint_shape(data, str(file)),
                     str(file),
+                    _keypoint_names_of(data, str(file)),
                 )
         for name in _NAME_FILES:
             file = place / name
@@ -242,9 +250,20 @@ def _keypoint_shape(data: dict[str, yaml_subset.Value], place: str) -> tuple[int
         return 0, 0
     if isinstance(value, list) and len(value) == 2 and all(type(one) is int for one in value):
         count, numbers = (parsed_whole(str(one), place) for one in value)
-        if 0 < count <= 1000 and numbers in (2, 3):
+        if 0 < count <= _MOST_KEYPOINTS and numbers in (2, 3):
             return count, numbers
     raise DataError(f"{place}: 'kpt_shape' must be how many keypoints, and 2 or 3.")
+
+
+def _keypoint_names_of(data: dict[str, yaml_subset.Value], place: str) -> dict[int, tuple[str, ...]]:
+    value = data.get("kpt_names")
+    if not isinstance(value, dict):
+        return {}
+    return {
+        parsed_whole(key, f"{place}: 'kpt_names'"): tuple(map(str, names[:_MOST_KEYPOINTS]))
+        for key, names in value.items()
+        if isinstance(names, list)
+    }
 
 
 def _read_file(source: Source, name: str, layout: _Layout, reading: Reading, place: str) -> ReadImage:
@@ -293,7 +312,7 @@ def _instance(
         if len(values) != 4 + count * numbers:
             raise DataError(f"{place} has {len(values)} numbers, not 4 and {count} keypoints of {numbers}.")
         points = tuple(_keypoints(values[4:], numbers, width, height, place))
-        names = tuple(f"keypoint {n + 1}" for n in range(count))
+        names = layout.names_of(number)
         reading.classes.with_keypoints(class_id, names)
         box = _corners(values[:4], width, height, place)
         return Instance(0, class_id, None, box, provenance=Provenance.IMPORTED, keypoints=points)
@@ -311,8 +330,8 @@ def _instance(
 
 
 def _at_corners(values: Sequence[float]) -> list[float]:
-    """Whole numbers where dividing and multiplying again has left a crumb."""
-    return [round(value) if abs(value - round(value)) < 1e-6 else value for value in values]
+    """The numbers without the crumbs of dividing and multiplying again; near a whole one, that."""
+    return [round(value) if abs(value - round(value)) < 1e-6 else round(value, 9) for value in values]
 
 
 def _corners(xywh: Sequence[float], width: int, height: int, place: str) -> tuple[float, float, float, float]:
@@ -361,4 +380,4 @@ def _box(one: Instance, image: ExportImage) -> str:
 
 
 def _short(value: float) -> str:
-    return f"{value:.12g}"
+    return f"{value:.15g}"
