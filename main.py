@@ -42,6 +42,7 @@ COMMANDS = {  # name -> the module and the name in it, in the order that help li
     "merge": "engine.cli.merge:merge",
     "upgrade": "engine.cli.upgrade:upgrade",
     "export": "engine.cli.export:export_labels",
+    "mirror": "engine.cli.mirror:mirror",
     "formats": "engine.cli.export:list_formats",
     "models": "engine.cli.models:models",
     "doctor": "engine.cli.doctor:doctor",

@@ -17,14 +17,16 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from engine.errors import MaskwrightError
 from engine.exchange.exporting import ExportOptions, ExportReport, export
-from engine.exchange.importing import BATCH_PREFIX, CanceledError, Prepared, prepare
+from engine.exchange.importing import BATCH_PREFIX, Prepared, prepare
 from engine.exchange.merging import Merge, prepare_merge
+from engine.formats.reading import CanceledError
 from engine.formats.registry import recognise
 from engine.formats.source import Source
 from engine.project import Project
 from engine.project.bulk import Imported
 from gui.background import Background
 from gui.desk import Desk
+from gui.mirror import Mirror
 
 T = TypeVar("T")
 
@@ -48,6 +50,9 @@ class Exchange(QObject):
         self.last_batch = ""  # the last import of this start, for undoing it
         self._desk = desk
         self._background = Background(1, "exchange")
+        self.mirror = Mirror(desk, self._background)
+        self.mirror.said.connect(self.said)
+        self.mirror.changed.connect(self.changed)
         self._stop: threading.Event | None = None
         desk.project_changed.connect(self._on_project)
         desk.project_closing.connect(self.stop)
@@ -123,6 +128,12 @@ class Exchange(QObject):
             self.prepared = None
             self.changed.emit()
 
+    @Slot()
+    def let_be(self) -> None:
+        """Offer the labels beside the pictures no more."""
+        self.offer = ""
+        self.changed.emit()
+
     def undo(self) -> None:
         """Take the last import back, but for what a person has touched since."""
         project, batch_id = self._desk.project, self.last_batch
@@ -165,6 +176,7 @@ class Exchange(QObject):
         """Stop, and end the thread."""
         self.stop()
         self.drop()
+        self.mirror.close()
         self._background.close()
 
     def _begin(self, words: str) -> tuple[Callable[[int], None], threading.Event]:
@@ -215,10 +227,6 @@ class Exchange(QObject):
     def _offer(self, project: Project, title: str) -> None:
         if title and self._desk.project is project:
             self.offer = title
-            text = self.tr(
-                "This folder holds labels of {} beside its pictures: File > Import them to use them."
-            )
-            self.said.emit(text.format(title))
             self.changed.emit()
 
 

@@ -137,7 +137,13 @@ class MainWindow(QMainWindow):
     def _build_middle(self) -> None:
         actions = self.actions_
         self.surveyor = Surveyor(self.desk)
-        self.notices = Notices(self.desk, actions["file.save_again"], actions["image.accept_content"])
+        self.notices = Notices(
+            self.desk,
+            actions["file.save_again"],
+            actions["image.accept_content"],
+            self.exchange,
+            actions["file.import_beside"],
+        )
         self.welcome = Welcome(
             self.settings, [actions["file.open_folder"], actions["file.open_files"], actions["file.sample"]]
         )
@@ -280,6 +286,7 @@ class MainWindow(QMainWindow):
         self.frames.moving.connect(self._on_moving)
         self.exchange.said.connect(self.tell)
         self.exchange.prepared_changed.connect(lambda: self._on_asked("file.import_take"))
+        self.exchange.mirror.asked.connect(lambda: self._on_asked("file.mirror_settle"))
         self.frames.failed.connect(self.tell)
         self.frames.said.connect(self.tell)
         self.frames.moving.connect(self.live.step_aside)

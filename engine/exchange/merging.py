@@ -23,9 +23,9 @@ from engine.document.records import (
     ReviewState,
 )
 from engine.errors import DataError, MediaError
-from engine.exchange.importing import MOST_NAMED, CanceledError, Prepared, Summary, Told
+from engine.exchange.importing import MOST_NAMED, Prepared, Summary, Told
 from engine.exchange.spool import Spool
-from engine.formats.reading import ReadImage
+from engine.formats.reading import CanceledError, ReadImage
 from engine.media.scan import content_hash, scan_folder
 from engine.project import Project
 from engine.project.bulk import Imported
@@ -143,7 +143,8 @@ def _read(
     places, seen = _Places(theirs, project), set[tuple[str, int]]()
     copies: dict[str, Path] = {}
     left_out = Counter[str]()
-    for number, (media_id, records) in enumerate(theirs.read_many(theirs.labelled_media()), 1):
+    for number, known in enumerate(theirs.read_many(list(theirs.labelled_media()), packed=True), 1):
+        media_id, records = known.media_id, known.records
         if is_canceled():
             raise CanceledError("The merge was stopped; nothing was changed.")
         told(number)

@@ -38,8 +38,8 @@ class ReadImage:
     name: the picture's, with `/`, relative to the folder of pictures. place: for messages. width, height: 0
     where the file does not say. An instance of id 0 is given one that depends on its content alone. extra:
     what the format knows of the image and nothing else here does, as JSON has it. reviewed: a person is known
-    to have called the image right. rows: instead of instances, where `Reading.wants_rows`: as a project stores
-    them, with ids that differ.
+    to have called the image right. rows: instead of instances, where `Reading.wants_rows`: as a project
+    stores them, with ids that differ.
     """
 
     name: str

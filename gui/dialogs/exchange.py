@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -12,20 +14,26 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QFileDialog,
     QFormLayout,
+    QLabel,
     QLineEdit,
     QMessageBox,
+    QPlainTextEdit,
     QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
 from engine.errors import DataError
-from engine.exchange.exporting import ExportOptions
+from engine.exchange.exporting import ExportOptions, Which
 from engine.exchange.importing import Summary
 from engine.exchange.splitting import parse_shares
-from engine.formats.registry import formats
+from engine.formats.registry import Format, Holds, formats
 from gui.commands.registry import translated
-from gui.theme import SPACE, WIDE
+from gui.theme import SPACE, TIGHT, WIDE
+
+_MOST_SHOWN = 8
+_WIDTH, _LIST_HEIGHT = 480, 160
+_FIRST_FORMAT = "coco"
 
 
 def ask_summary(parent: QWidget, summary: Summary) -> bool | None:
@@ -46,23 +54,86 @@ def ask_merge(parent: QWidget, summary: Summary) -> bool | None:
 
 def _ask(parent: QWidget, summary: Summary, title: str, go: str, choice: QCheckBox) -> bool | None:
     """Show a summary; whether the choice was ticked, None where the person backs out."""
-    box = QMessageBox(parent)
-    box.setObjectName("import")
-    box.setWindowTitle(title)
-    lines = summary.lines()
-    box.setText(lines[0])
-    box.setInformativeText("\n".join(lines[1:6]))
-    if len(lines) > 6:
-        box.setDetailedText("\n".join(lines[1:]))
-    box.setCheckBox(choice)
-    take = box.addButton(go, QMessageBox.ButtonRole.AcceptRole)
-    take.setEnabled(summary.images > 0)
-    box.addButton(QMessageBox.StandardButton.Cancel)
-    box.exec()
-    wanted = box.clickedButton() is take
-    answer = choice.isChecked()
-    box.deleteLater()
+    dialog = SummaryDialog(parent, summary, title, go, choice)
+    wanted = dialog.exec() == QDialog.DialogCode.Accepted
+    answer = dialog.choice.isChecked()
+    dialog.deleteLater()
     return answer if wanted else None
+
+
+class SummaryDialog(QDialog):
+    """What would come, what of it is left out and why, and one choice. go: the button's text."""
+
+    def __init__(self, parent: QWidget, summary: Summary, title: str, go: str, choice: QCheckBox) -> None:
+        super().__init__(parent)
+        self.setObjectName("import")
+        self.setWindowTitle(title)
+        first, *rest = summary.lines()
+        wrong = summary.other_size + summary.problems
+        shown = [one for one in rest if one not in wrong]
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(WIDE, WIDE, WIDE, WIDE)
+        layout.setSpacing(SPACE)
+        layout.addWidget(_wrapped(first, "heading"))
+        for sentence in shown:
+            layout.addWidget(_wrapped(sentence))
+        self.broken = QPlainTextEdit("\n".join(wrong))
+        self.broken.setReadOnly(True)
+        self.broken.setAccessibleName(self.tr("What is broken"))
+        self.broken.setMaximumHeight(_LIST_HEIGHT)
+        self.broken.setVisible(bool(wrong))
+        if wrong:
+            layout.addSpacing(SPACE)
+            layout.addWidget(_wrapped(self.tr("Broken, and left out:"), "heading"))
+            layout.addWidget(self.broken)
+        self.choice = choice
+        layout.addSpacing(SPACE)
+        layout.addWidget(choice)
+        layout.addStretch()
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        self.take = buttons.addButton(go, QDialogButtonBox.ButtonRole.AcceptRole)
+        self.take.setProperty("primary", True)
+        self.take.setEnabled(summary.images > 0)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        layout.addWidget(buttons)
+        self.setMinimumWidth(_WIDTH)
+
+
+def _wrapped(text: str, role: str = "") -> QLabel:
+    made = QLabel(text)
+    made.setWordWrap(True)
+    made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    if role:
+        made.setProperty("role", role)
+    return made
+
+
+def ask_conflicts(parent: QWidget, paths: Sequence[str]) -> str | None:
+    """What becomes of label files of others: "overwrite", "import" or "leave"; None for later."""
+    box = QMessageBox(parent)
+    box.setObjectName("conflicts")
+    box.setWindowTitle(translated("Label files changed by others"))
+    box.setIcon(QMessageBox.Icon.Warning)
+    shown = [*paths[:_MOST_SHOWN], *(["…"] if len(paths) > _MOST_SHOWN else [])]
+    said = translated("{:,} label files beside the pictures were not written here, or were changed since.")
+    box.setText(said.format(len(paths)))
+    box.setInformativeText(
+        translated("They are as they were. Their labels can be imported, or be replaced by the project's.")
+        + "\n\n"
+        + "\n".join(shown)
+    )
+    take = box.addButton(translated("Import them…"), QMessageBox.ButtonRole.AcceptRole)
+    replace_ = box.addButton(translated("Replace them"), QMessageBox.ButtonRole.DestructiveRole)
+    leave = box.addButton(translated("Leave them"), QMessageBox.ButtonRole.RejectRole)
+    box.setDefaultButton(take)
+    box.setEscapeButton(leave)
+    box.exec()
+    clicked = box.clickedButton()
+    answers = {id(take): "import", id(replace_): "overwrite", id(leave): "leave"}
+    answer = answers.get(id(clicked))
+    box.deleteLater()
+    return answer
 
 
 def ask_export(parent: QWidget) -> ExportOptions | None:
@@ -81,27 +152,38 @@ def ask_export(parent: QWidget) -> ExportOptions | None:
 
 
 class ExportDialog(QDialog):
-    """Format, exactness, split, pictures."""
+    """Format, images, exactness, split, pictures."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setObjectName("export")
         self.setWindowTitle(self.tr("Export labels"))
+        self.setMinimumWidth(_WIDTH)
         self.format = QComboBox()
         for name, one in formats().items():
             if one.can_write:
                 self.format.addItem(one.title, name)
+        self.format.setCurrentIndex(self.format.findData(_FIRST_FORMAT))
+        self.holds = _wrapped("", "muted")
+        self.images = QComboBox()
+        for text, which in (
+            (self.tr("All that are labelled"), Which.LABELLED),
+            (self.tr("Those that are reviewed"), Which.REVIEWED),
+            (self.tr("All of the folder"), Which.ALL),
+        ):
+            self.images.addItem(text, which)
         self.exact = QCheckBox(self.tr("Refuse rather than change a pixel"))
         self.polygons = QCheckBox(self.tr("Polygons instead of RLE or masks"))
         self.proposals = QCheckBox(self.tr("Also proposals that nobody has looked at"))
         self.copies = QCheckBox(self.tr("Copy the pictures beside the labels"))
         self.split = QLineEdit()
-        self.split.setPlaceholderText("train=80,val=10,test=10")
+        self.split.setPlaceholderText(self.tr("None, or shares such as {}").format("train=80,val=10,test=10"))
         self.seed = QSpinBox()
         self.seed.setMaximum(1_000_000)
         self.by_folder = QCheckBox(self.tr("Keep the images of a folder together"))
         for widget, name in (
             (self.format, self.tr("Format")),
+            (self.images, self.tr("Images")),
             (self.split, self.tr("Split")),
             (self.seed, self.tr("Seed of the split")),
         ):
@@ -112,15 +194,22 @@ class ExportDialog(QDialog):
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
         form = QFormLayout()
-        form.setSpacing(SPACE)
-        form.addRow(self.tr("Format"), self.format)
-        for box in (self.exact, self.polygons, self.proposals, self.copies):
+        form.setHorizontalSpacing(WIDE)
+        form.setVerticalSpacing(SPACE)
+        told = QVBoxLayout()
+        told.setSpacing(TIGHT)
+        told.addWidget(self.format)
+        told.addWidget(self.holds)
+        form.addRow(self.tr("Format"), told)
+        form.addRow(self.tr("Images"), self.images)
+        for box in (self.proposals, self.exact, self.polygons, self.copies):
             form.addRow("", box)
         form.addRow(self.tr("Split"), self.split)
         form.addRow(self.tr("Seed"), self.seed)
         form.addRow("", self.by_folder)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(WIDE, WIDE, WIDE, WIDE)
+        layout.setSpacing(WIDE)
         layout.addLayout(form)
         layout.addWidget(buttons)
         self.format.currentIndexChanged.connect(self._refresh)
@@ -134,9 +223,10 @@ class ExportDialog(QDialog):
         return ExportOptions(
             str(self.format.currentData()),
             Path(),
-            exact=self.exact.isChecked(),
+            exact=self.exact.isChecked() and self.exact.isEnabled(),
             polygons=self.polygons.isChecked() and self.polygons.isEnabled(),
             proposals=self.proposals.isChecked(),
+            which=Which(self.images.currentData()),
             shares=parse_shares(text) if text else None,
             seed=self.seed.value(),
             group="folder" if self.by_folder.isChecked() else "",
@@ -144,10 +234,34 @@ class ExportDialog(QDialog):
         )
 
     def _refresh(self) -> None:
-        self.polygons.setEnabled(formats()[str(self.format.currentData())].has_polygons)
+        one = formats()[str(self.format.currentData())]
+        self.holds.setText(self._lost(one))
+        self.polygons.setEnabled(one.has_polygons)
+        self.exact.setEnabled(Holds.MASKS in one.holds)
+        is_split = bool(self.split.text().strip())
+        self.seed.setEnabled(is_split)
+        self.by_folder.setEnabled(is_split)
         try:
             _ = self.options
         except DataError:
             self.start.setEnabled(False)
         else:
             self.start.setEnabled(True)
+
+    def _lost(self, one: Format) -> str:
+        """What the format has no place for, in a sentence."""
+        places = (
+            (Holds.OVERLAP, self.tr("overlaps")),
+            (Holds.KEYPOINTS, self.tr("keypoints")),
+            (Holds.TRACKS, self.tr("tracks")),
+            (Holds.ATTRIBUTES, self.tr("attributes")),
+            (Holds.SCORES, self.tr("scores")),
+            (Holds.IGNORE, self.tr("ignore regions")),
+            (Holds.FLAGS, self.tr("flags")),
+        )
+        if Holds.MASKS not in one.holds:
+            return self.tr("Boxes alone: masks become their boxes.")
+        missing = [name for flag, name in places if flag not in one.holds]
+        if not missing:
+            return self.tr("Holds masks exactly, and all else.")
+        return self.tr("Holds masks exactly; has no place for {}.").format(", ".join(missing))

@@ -1,12 +1,18 @@
-"""Lines over the picture for what must not be missed: edits not saved, read-only, a picture that changed."""
+"""Lines over the picture for what must not be missed: edits not saved, read-only, a picture that changed.
+
+And labels that lie beside the pictures, until they are imported or let be.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from gui.desk import Desk
+from gui.exchange import Exchange
 from gui.saving import Kept
 from gui.theme import SPACE, colors, theme
 
@@ -16,9 +22,23 @@ _NOTE_MS = 9000
 class Notices(QWidget):
     """Stays while it is true; a passing note goes by itself or is sent away."""
 
-    def __init__(self, desk: Desk, save_again: QAction, accept_content: QAction) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        save_again: QAction,
+        accept_content: QAction,
+        exchange: Exchange | None = None,
+        import_beside: QAction | None = None,
+    ) -> None:
         super().__init__()
         self._desk = desk
+        self._exchange = exchange
+        self._offer = _Line()
+        self._offer.hide()
+        if exchange is not None and import_beside is not None:
+            self._offer.button.setDefaultAction(import_beside)
+            self._offer.let_dismiss(self.tr("Dismiss"), exchange.let_be)
+            exchange.changed.connect(self._refresh_offer)
         self._lasting = _Line()
         self._lasting.button.setDefaultAction(save_again)
         self._content = _Line()
@@ -34,12 +54,14 @@ class Notices(QWidget):
         layout.setSpacing(0)
         layout.addWidget(self._lasting)
         layout.addWidget(self._content)
+        layout.addWidget(self._offer)
         layout.addWidget(self._note)
         self._note.hide()
         desk.saving.changed.connect(self._refresh)
         desk.project_changed.connect(self._refresh)
         desk.content_checked.connect(self._refresh)
         theme().changed.connect(self._refresh)
+        theme().changed.connect(self._refresh_offer)
         self._refresh()
 
     @property
@@ -57,11 +79,25 @@ class Notices(QWidget):
         """The passing note; empty where there is none."""
         return self._note.label.text() if not self._note.isHidden() else ""
 
+    @property
+    def offer(self) -> str:
+        """The sentence on labels beside the pictures; empty where none are offered."""
+        return self._offer.label.text() if not self._offer.isHidden() else ""
+
     def tell(self, sentence: str) -> None:
         """Show a note for a while."""
         if sentence and sentence != self.lasting:
             self._note.say(sentence, colors().raised, colors().text)
             self._timer.start()
+
+    @Slot()
+    def _refresh_offer(self) -> None:
+        title = self._exchange.offer if self._exchange is not None else ""
+        if title:
+            text = self.tr("Labels of {} lie beside these pictures.").format(title)
+            self._offer.say(text, colors().raised, colors().text)
+        else:
+            self._offer.hide()
 
     @Slot()
     def _refresh(self) -> None:
@@ -98,6 +134,15 @@ class _Line(QWidget):
         layout.setSpacing(SPACE)
         layout.addWidget(self.label, 1)
         layout.addWidget(self.button)
+        self._layout = layout
+
+    def let_dismiss(self, name: str, call: Callable[[], None]) -> None:
+        """Give the line a second button, which sends it away."""
+        away = QToolButton()
+        away.setText("✕")
+        away.setAccessibleName(name)
+        away.clicked.connect(call)
+        self._layout.addWidget(away)
 
     def say(self, sentence: str, background: str, text: str) -> None:
         """Show a sentence in these colours."""

@@ -12,19 +12,23 @@ from typing import cast
 
 import pytest
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QApplication, QCheckBox, QFileDialog, QLabel, QPushButton, QWidget
 
 from engine.document.diff import Diff
 from engine.document.records import ReviewState
-from engine.exchange.exporting import ExportOptions
-from engine.exchange.importing import Summary
+from engine.exchange import mirroring
+from engine.exchange.exporting import ExportOptions, Which
+from engine.exchange.importing import Summary, prepare
+from engine.exchange.mirror import MirrorKind
 from engine.project import Project
 from gui.commands import exchange as exchange_commands
 from gui.commands.registry import COMMANDS, Context
 from gui.desk import Desk
-from gui.dialogs.exchange import ExportDialog, ask_merge
+from gui.dialogs.exchange import ExportDialog, SummaryDialog, ask_merge
 from gui.editor import Editor
 from gui.exchange import Exchange
+from gui.panels.notice import Notices
 from tests.gui.making import HEIGHT, WIDTH, drawn, folder_of
 
 Wait = Callable[..., None]
@@ -80,8 +84,13 @@ def bench(application: QApplication, tmp_path: Path, wait: Wait) -> Iterator[Ben
 
 def test_that_labels_beside_the_pictures_are_offered_and_nothing_is_taken(bench: Bench) -> None:
     assert bench.exchange.offer == "COCO"
-    assert "holds labels of COCO" in bench.said[-1]
+    notices = Notices(bench.desk, QAction("save"), QAction("accept"), bench.exchange, QAction("Import"))
+    bench.exchange.changed.emit()
+    assert notices.offer == "Labels of COCO lie beside these pictures."
     assert bench.instances == 0
+    bench.exchange.let_be()
+    assert notices.offer == ""
+    notices.deleteLater()
 
 
 def test_that_an_import_is_shown_taken_in_and_undone(bench: Bench) -> None:
@@ -171,17 +180,30 @@ def test_that_a_summary_says_what_would_come_and_leaves_the_word_to_the_person(
     summary = Summary("maskwright", "Maskwright project", Path("theirs"), Path("ours"), images=2, copies=1)
 
     def answer(tick: bool, button: str) -> None:
-        (box,) = parent.findChildren(QMessageBox)
-        assert "can be copied" in box.informativeText()
-        choice = box.checkBox()
-        assert choice is not None
-        assert choice.isChecked()
-        choice.setChecked(tick)
-        next(one for one in box.buttons() if one.text().replace("&", "") == button).click()
+        (dialog,) = parent.findChildren(SummaryDialog)
+        assert any("can be copied" in one.text() for one in dialog.findChildren(QLabel))
+        assert dialog.choice.isChecked()
+        dialog.choice.setChecked(tick)
+        buttons = dialog.findChildren(QPushButton)
+        next(one for one in buttons if one.text().replace("&", "") == button).click()
 
     for tick, button, answered in ((True, "Merge", True), (False, "Merge", False), (True, "Cancel", None)):
         QTimer.singleShot(0, parent, partial(answer, tick, button))
         assert ask_merge(parent, summary) is answered
+    parent.deleteLater()
+
+
+def test_that_what_is_broken_is_listed_before_it_is_left_out(application: QApplication) -> None:
+    parent = QWidget()
+    summary = Summary("coco", "COCO", Path("a.json"), Path("p"), images=1, instances=2, classes={"cell": 2})
+    whole = SummaryDialog(parent, summary, "Import", "Take", QCheckBox())
+    assert whole.broken.isHidden()
+    summary.problems, summary.problem_count = ["a.json: annotation 3: odd."], 1
+    partly = SummaryDialog(parent, summary, "Import", "Take", QCheckBox())
+    assert partly.broken.toPlainText() == "a.json: annotation 3: odd."
+    assert partly.take.isEnabled()
+    summary.images = 0
+    assert not SummaryDialog(parent, summary, "Import", "Take", QCheckBox()).take.isEnabled()
     parent.deleteLater()
 
 
@@ -195,6 +217,45 @@ def test_that_the_dialog_asks_for_what_a_format_can_do(application: QApplication
     dialog.split.setText("train=9,val=1")
     assert dialog.start.isEnabled()
     assert dialog.options.shares is not None
+    assert dialog.options.which is Which.LABELLED
+    assert dialog.seed.isEnabled()
+    dialog.split.clear()
+    assert not dialog.seed.isEnabled()
     dialog.format.setCurrentIndex(dialog.format.findData("davis"))
     assert not dialog.polygons.isEnabled()
+    assert "no place for overlaps, keypoints, attributes" in dialog.holds.text()
+    dialog.format.setCurrentIndex(dialog.format.findData("yolo-detect"))
+    assert not dialog.exact.isEnabled()
     parent.deleteLater()
+
+
+def test_that_the_mirror_follows_an_import_and_asks_about_files_of_others(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirroring, "PAUSE_S", 0.02)
+    mirror, asked = bench.exchange.mirror, list[bool]()
+    mirror.asked.connect(lambda: asked.append(True))
+    (bench.folder / "b.json").write_text("{}")
+    mirror.choose(MirrorKind.LABELME)
+    bench.wait(lambda: mirror.kind is MirrorKind.LABELME)
+    bench.exchange.read(bench.folder / "labels.json")
+    bench.wait(lambda: bench.exchange.prepared)
+    bench.exchange.take(reviewed=True)
+    bench.wait(lambda: asked)
+    bench.wait((bench.folder / "a.json").is_file)
+    assert mirror.conflicts == ("b.json",)
+    assert any("left alone (b.json)" in said for said in bench.said)
+    assert (bench.folder / "b.json").read_text() == "{}"
+    mirror.settle(overwrite=True)
+    bench.wait(lambda: "shapes" in (bench.folder / "b.json").read_text())
+    bench.wait(lambda: not mirror.conflicts)
+
+
+def test_that_edits_of_the_last_moment_are_in_the_mirror(bench: Bench) -> None:
+    assert bench.desk.project is not None
+    bench.exchange.mirror.choose(MirrorKind.COCO)
+    bench.wait(lambda: bench.exchange.mirror.kind is MirrorKind.COCO)
+    with prepare(bench.folder / "labels.json", project=bench.desk.project) as prepared:
+        prepared.commit(bench.desk.project, reviewed=True)
+    bench.exchange.close()
+    assert len(json.loads((bench.folder / "annotations.json").read_text())["annotations"]) == 2

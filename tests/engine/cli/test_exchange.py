@@ -47,3 +47,22 @@ def test_that_the_formats_are_listed_with_what_they_hold(capsys: pytest.CaptureF
     assert "coco" in out
     assert "labelme" in out
     assert "keypoints" in out
+
+
+def test_that_a_mirror_is_chosen_kept_and_settled_by_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = pictures(tmp_path / "p")
+    file = saved(tmp_path / "labels.json", coco(annotations=[annotation(7)]))
+    assert main(["import", str(file), "--images", str(folder)]) == 0
+    assert main(["mirror", str(folder)]) == 0
+    assert "No label files are kept" in capsys.readouterr().err
+    (folder / "b.json").write_text("{}")
+    assert main(["mirror", str(folder), "--format", "labelme"]) == 1
+    said = capsys.readouterr().err
+    assert "1 label files written" in said
+    assert "left alone (b.json)" in said
+    assert main(["mirror", str(folder), "--overwrite"]) == 0
+    assert "shapes" in (folder / "b.json").read_text()
+    assert main(["mirror", str(folder), "--format", "off"]) == 0
+    assert main(["mirror", str(folder / "none")]) == 1

@@ -16,8 +16,8 @@ from engine.document.document import Document
 from engine.document.masks import Mask
 from engine.document.records import ClassDef, IgnoreRegion, Instance, Provenance, ReviewState, new_id
 from engine.errors import DataError, MaskwrightError
-from engine.exchange.importing import CanceledError
 from engine.exchange.merging import prepare_merge
+from engine.formats.reading import CanceledError
 from engine.project import Project
 from engine.project.bulk import Imported
 from main import main
