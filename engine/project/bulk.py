@@ -12,10 +12,11 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from engine.document.codec import from_bytes, to_bytes
 from engine.document.diff import Diff, Source
+from engine.document.packing import pack
 from engine.document.records import IMAGE_STATE_ID, ImageState, Instance, Provenance, Record, ReviewState
 from engine.project import facts, rows
 from engine.project.classes import resolve, standing
@@ -66,7 +67,12 @@ class Imported:
 
 def row_of(one: Instance) -> Row:
     """An instance as its row has it, the mask packed, followed by its area."""
-    return cast(Row, (one.id, *rows.stored_columns(one), facts.area_of(one)))
+    x0, y0, x1, y1 = one.box_xyxy or (None, None, None, None)
+    mask = None if one.mask is None else pack(one.mask)
+    return (
+        one.id, one.class_id, one.provenance.value, one.score, x0, y0, x1, y1, one.z, one.track_id,
+        rows.extra_of(one), mask, facts.area_of(one),
+    )  # fmt: skip
 
 
 def put_images(

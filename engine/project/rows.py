@@ -130,11 +130,6 @@ def apply_diff(connection: sqlite3.Connection, media_id: int, diff: Diff) -> Non
     facts.note(connection, media_id, diff)
 
 
-def stored_columns(instance: Instance) -> tuple[object, ...]:
-    """An instance's columns but its id, in the order of its table, the mask packed."""
-    return tuple(_stored(_instance_columns(instance).values()))
-
-
 def _rows_of(
     connection: sqlite3.Connection, table: str, columns: str, media_id: int, keys: Collection[int] | None
 ) -> Iterator[tuple[object, ...]]:
@@ -245,12 +240,13 @@ def _instance_columns(instance: Instance) -> _Columns:
         "y1": y1,
         "z": instance.z,
         "track_id": instance.track_id,
-        "extra": _extra(instance),
+        "extra": extra_of(instance),
         "mask": instance.mask,
     }
 
 
-def _extra(instance: Instance) -> str | None:
+def extra_of(instance: Instance) -> str | None:
+    """What few instances have, as JSON text: keypoints, attributes, rings."""
     rare: dict[str, object] = {}
     if instance.keypoints:
         rare["keypoints"] = [

@@ -37,6 +37,12 @@ MENUS = ("File", "Edit", "View", "Image", "Tools", "Instance", "Classes", "Model
 """The order of the menu bar; menus that are not named stand before Help."""
 
 
+SECTIONS = ("open", "project", "exchange")
+"""Of File: what a person looks for first."""
+
+_LAST_SECTION = "quit"
+
+
 @dataclass(slots=True)
 class Clipboard:
     """What was copied last, from whichever image."""
@@ -168,16 +174,21 @@ def add(one: Command) -> None:
 
 
 def in_menu_order(commands: Iterable[Command]) -> list[Command]:
-    """As the menus show them: menu by menu, submenus last, sections together in the order of their first."""
+    """As the menus show them: menu by menu, sections together; submenus behind, but for what ends a menu.
+
+    Sections come as in SECTIONS, others behind those in the order of their first.
+    """
     first: dict[tuple[tuple[str, ...], str], int] = {}
     found = list(commands)
     for number, one in enumerate(found):
         first.setdefault((one.menu, one.section), number)
 
-    def place(one: Command) -> tuple[int, bool, int]:
+    def place(one: Command) -> tuple[int, int, int, int]:
         menu = one.menu[0] if one.menu else ""
         known = MENUS.index(menu) if menu in MENUS else len(MENUS) - 2
-        return known, len(one.menu) > 1, first[(one.menu, one.section)]
+        section = SECTIONS.index(one.section) if one.section in SECTIONS else len(SECTIONS)
+        behind = 2 if one.section == _LAST_SECTION else int(len(one.menu) > 1)
+        return known, behind, section, first[(one.menu, one.section)]
 
     return sorted(found, key=place)
 

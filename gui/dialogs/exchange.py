@@ -193,6 +193,16 @@ class ExportDialog(QDialog):
         self.start.setProperty("primary", True)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(WIDE, WIDE, WIDE, WIDE)
+        layout.setSpacing(WIDE)
+        layout.addLayout(self._form())
+        layout.addWidget(buttons)
+        self.format.currentIndexChanged.connect(self._refresh)
+        self.split.textChanged.connect(self._refresh)
+        self._refresh()
+
+    def _form(self) -> QFormLayout:
         form = QFormLayout()
         form.setHorizontalSpacing(WIDE)
         form.setVerticalSpacing(SPACE)
@@ -207,14 +217,7 @@ class ExportDialog(QDialog):
         form.addRow(self.tr("Split"), self.split)
         form.addRow(self.tr("Seed"), self.seed)
         form.addRow("", self.by_folder)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(WIDE, WIDE, WIDE, WIDE)
-        layout.setSpacing(WIDE)
-        layout.addLayout(form)
-        layout.addWidget(buttons)
-        self.format.currentIndexChanged.connect(self._refresh)
-        self.split.textChanged.connect(self._refresh)
-        self._refresh()
+        return form
 
     @property
     def options(self) -> ExportOptions:

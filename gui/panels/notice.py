@@ -124,7 +124,7 @@ class Notices(QWidget):
 class _Line(QWidget):
     def __init__(self) -> None:
         super().__init__()
-        self.setAutoFillBackground(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else only the label has its colour
         self.label = QLabel()
         self.label.setWordWrap(True)
         self.button = QToolButton()
