@@ -192,7 +192,7 @@ class MainWindow(QMainWindow):
         groups = (
             ("file.open_folder",),
             ("edit.undo", "edit.redo"),
-            ("image.previous", "image.next", "image.next_to_look_at"),
+            ("image.previous", "image.next", "image.next_to_look_at", "review.next_worth"),
             ("predict.run", "predict.accept", "predict.reject", "predict.accept_all"),
             ("view.fit", "view.actual_size", "view.hide_all"),
             ("batch.label", "tune.learn"),

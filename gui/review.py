@@ -61,6 +61,7 @@ class Review(QObject):
         self._desk, self._bridge, self._proposals, self._jobs = desk, bridge, proposals, jobs
         self._order: OrderId | None = None
         self._reading = 0
+        self._then: list[Callable[[], None]] = []  # who waits for what is read last
         self._had_run = False
         desk.project_changed.connect(self._on_project)
         desk.project_closing.connect(self.stop)
@@ -116,10 +117,12 @@ class Review(QObject):
     # Reading them
 
     def read(self, then: Callable[[], None] | None = None) -> None:
-        """Read both lists anew; `then` is called when they are there."""
+        """Read both lists anew; `then` is called when they are there, as they were read last."""
         project = self._desk.project
         if project is None:
             return
+        if then is not None:
+            self._then.append(then)
         self._reading += 1
         asked = self._reading
 
@@ -129,14 +132,16 @@ class Review(QObject):
             if found != (self.queue, self.mistakes):
                 self.queue, self.mistakes = found
             self.changed.emit()
-            if then is not None:
-                then()
+            waiting, self._then = self._then, []
+            for one in waiting:
+                one()
 
         self._desk.background.run(lambda: _lists(project), take, self.said.emit)
 
     @Slot()
     def _on_project(self) -> None:
         self.queue, self.mistakes = (), ()
+        self._then.clear()
         self._reading += 1
         self.changed.emit()
         self.read()

@@ -39,8 +39,14 @@ def gain(one: VersionInfo) -> str:
     verdict = one.verdict
     if verdict is None or verdict.new is None:
         return ""
-    told = f"{verdict.difference:+.3f} ({verdict.low:+.3f} … {verdict.high:+.3f})"
-    return told.replace("-", "−")
+    mean, low, high = (_signed(one) for one in (verdict.difference, verdict.low, verdict.high))
+    return f"{mean} ({low} … {high})"
+
+
+def _signed(number: float) -> str:
+    """With three digits, a minus that is one, and none before nothing."""
+    told = f"{number:+.3f}"
+    return "0.000" if told.lstrip("+-") == "0.000" else told.replace("-", "−")
 
 
 def plotted(curve: Sequence[VersionInfo]) -> list[Point]:

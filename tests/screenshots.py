@@ -28,7 +28,7 @@ _WIDTH, _HEIGHT = 1280, 800
 _PICTURE = (512, 384)  # the samples' size
 _WAIT_S = 900.0  # for the model on a busy machine
 _NEARER = 2.2  # than the whole picture, for a correction
-_REVIEWED, _STEPS = 18, (8, 24)  # images to learn from, and the steps of each training
+_REVIEWED, _STEPS = 18, (10, 40)  # images to learn from, and the steps of each training
 _FIRST, _LATER = "tray_900018.jpg", "tray_900034.jpg"  # shown before and after labelling the folder
 
 

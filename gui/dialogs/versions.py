@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Slot
-from PySide6.QtGui import QCloseEvent
+from PySide6.QtGui import QCloseEvent, QColor
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QDialog,
@@ -90,7 +90,11 @@ class VersionsDialog(QDialog):
         heads = ("Name", "Made", "From", "Images", "Mask AP", "Gain (80 %)")
         made.setHeaderLabels([translated(one) for one in heads])
         made.headerItem().setToolTip(
-            5, translated("In four cases of five, with other images of the same kind")
+            5,
+            translated(
+                "Of mask AP over the model in use then, and where it would lie in four cases of five "
+                "with other images of the same kind"
+            ),
         )
         header = made.header()
         header.setStretchLastSection(True)
@@ -178,6 +182,7 @@ class VersionsDialog(QDialog):
     def refresh(self) -> None:
         """Show what there is now; what is marked stays so where it is still there."""
         marked = self.marked or [self._versions.in_use]
+        here = folder.name if (folder := self._context.desk.folder) is not None else ""
         self._is_filling = True
         self.list.clear()
         for one in self._versions.listed:
@@ -187,6 +192,9 @@ class VersionsDialog(QDialog):
                 item.setTextAlignment(place, _RIGHT)
             is_used = one.name == self._versions.in_use
             now = theme.colors()
+            if one.project not in ("", here) and not is_used:
+                for place in range(self.list.columnCount()):
+                    item.setForeground(place, QColor(now.muted))
             item.setIcon(0, theme.icon_pixmap("accept", now.good if is_used else "none", 16))
             item.setToolTip(0, translated("In use") if is_used else one.problem)
             if is_used:

@@ -12,6 +12,7 @@ from PySide6.QtGui import QAction, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QToolButton, QVBoxLayout, QWidget
 
 from gui import theme
+from gui.commands.registry import translated
 from gui.desk import Desk
 from gui.panels.curves import Curve, Plot
 from gui.panels.jobs import in_words
@@ -22,10 +23,16 @@ from gui.quality import Quality
 from gui.tuning import Stage, Training, Tuning
 from gui.verdicts import headline
 
-ACTIONS = (
-    "tune.pause", "tune.resume", "tune.cancel", "tune.go_on", "tune.discard", "tune.verdict", "tune.go_back",
-)  # fmt: skip
-"""The commands that the panel offers."""
+ACTIONS = {
+    "tune.pause": "Pause",
+    "tune.resume": "Resume",
+    "tune.cancel": "Stop",
+    "tune.go_on": "Continue",
+    "tune.discard": "Forget",
+    "tune.verdict": "Compare",
+    "tune.go_back": "Go back",
+}
+"""The commands that the panel offers, with the words for which a small button has room."""
 
 _LEFT = 270
 _PROGRESS = 1000  # parts of the bar
@@ -60,6 +67,7 @@ class TrainingPanel(QWidget):
 
     def _button(self, action: QAction) -> QToolButton:
         made = QToolButton()
+        action.setIconText(translated(ACTIONS.get(action.objectName(), action.iconText())))
         made.setDefaultAction(action)
         made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         made.setVisible(action.isEnabled())

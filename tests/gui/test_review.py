@@ -148,6 +148,15 @@ def test_that_the_model_looks_at_unreviewed_or_at_reviewed_images_and_can_be_sto
     assert not table.review.is_looking
 
 
+def test_that_who_waits_for_the_lists_is_served_by_the_last_reading(table: Table) -> None:
+    served: list[int] = []
+    table.review.read(then=lambda: served.append(1))
+    table.review.read()
+    table.review.read(then=lambda: served.append(2))
+    table.wait(lambda: len(served) == 2)
+    assert served == [1, 2]
+
+
 def test_that_looking_ends_with_its_project(table: Table) -> None:
     table.review.look(Wanted.WORTH)
     (order,) = table.bench.engine.asked
