@@ -287,6 +287,7 @@ class Desk(QObject):
         self.states, self._items, self._places, self._listed = {}, {}, {}, set()
         self.media_changed.emit()
         self.editor.show(None)
+        self.editor.set_classes(())
         self._set_other_content(False)
         self.saving.follow(None)
         closed = self._closing[project] = threading.Event()

@@ -385,32 +385,39 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _on_project(self) -> None:
-        if self.desk.project is None:
-            self.stack.setCurrentWidget(self.welcome)
-        else:
+        if self.desk.project is not None:
             self.settings.note_folder(self.desk.project.folder)
-            self.message.tell(self.tr("Loading…"))
-            self.stack.setCurrentWidget(self.message)
+        self._turn_page()
         self._entitle()
 
     @Slot()
     def _on_current(self) -> None:
-        desk = self.desk
-        if desk.project is not None and desk.current is None:
-            self.message.tell(
-                self.tr("There are no pictures in {}.\nAdd some, then press F5.").format(desk.folder)
-            )
-            self.stack.setCurrentWidget(self.message)
+        if self.desk.project is not None and self.desk.current is None:
+            self._turn_page()
         self._entitle()
 
     @Slot()
     def _on_image(self) -> None:
         if self.editor.shown is not None:
-            had_focus = self.stack.currentWidget() is not self.canvas
-            self.stack.setCurrentWidget(self.canvas)
-            if had_focus:
-                self.canvas.setFocus()
+            self._turn_page()
         self._entitle()
+
+    def _turn_page(self) -> None:
+        """Show in the middle what there is: the picture, why there is none, or how to begin."""
+        desk, before = self.desk, self.stack.currentWidget()
+        if self.editor.shown is not None:
+            self.stack.setCurrentWidget(self.canvas)
+            if before is not self.canvas:
+                self.canvas.setFocus()
+        elif desk.project is None:
+            self.stack.setCurrentWidget(self.welcome)
+        else:
+            if desk.current is None:
+                told = self.tr("There are no pictures in {}.\nAdd some, then press F5.").format(desk.folder)
+            else:
+                told = desk.problem or self.tr("Loading…")
+            self.message.tell(told)
+            self.stack.setCurrentWidget(self.message)
 
     @Slot(object)
     def _on_moving(self, pixels: Rgb) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF, QTransform
@@ -63,7 +64,7 @@ class Vectors:
         """Draw outlines, grid and names. painter: in view pixels. area: the view. part: what is asked for."""
         camera, sight = placement.camera, self._editor.sight
         if sight.pixel_grid and camera.scale >= GRID_SCALE:
-            self._grid(painter, camera, area)
+            self._grid(painter, camera, area, labels.labels.shape)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         if not sight.hide_all:
@@ -161,17 +162,21 @@ class Vectors:
     # Grid
 
     @staticmethod
-    def _grid(painter: QPainter, camera: Camera, area: QRectF) -> None:
-        x0, y0 = camera.to_image(0, 0)
-        x1, y1 = camera.to_image(area.width(), area.height())
+    def _grid(painter: QPainter, camera: Camera, area: QRectF, size: tuple[int, ...]) -> None:
+        """Lines between the pixels of the picture, whose height and width are `size`."""
+        picture = QRectF(QPointF(*camera.to_view(0, 0)), QPointF(*camera.to_view(size[1], size[0]))) & area
+        if picture.isEmpty():
+            return
+        x0, y0 = camera.to_image(picture.left(), picture.top())
+        x1, y1 = camera.to_image(picture.right(), picture.bottom())
         painter.setPen(QPen(QColor(128, 128, 128, 90), 0))
         lines = []
-        for x in range(int(x0), int(x1) + 2):
+        for x in range(ceil(x0), ceil(x1)):
             at = camera.to_view(x, 0)[0]
-            lines.append(QLineF(at, 0, at, area.height()))
-        for y in range(int(y0), int(y1) + 2):
+            lines.append(QLineF(at, picture.top(), at, picture.bottom()))
+        for y in range(ceil(y0), ceil(y1)):
             at = camera.to_view(0, y)[1]
-            lines.append(QLineF(0, at, area.width(), at))
+            lines.append(QLineF(picture.left(), at, picture.right(), at))
         painter.drawLines(lines)
 
 

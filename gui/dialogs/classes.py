@@ -143,6 +143,7 @@ class DeleteDialog(QDialog):
             )
         else:
             self.told.setText(self.tr("No image has an instance of it."))
+        self.adjustSize()
 
 
 def ask_new_name(parent: QWidget, context: Context) -> tuple[str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt
-from PySide6.QtGui import QFontMetrics, QPainter
+from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -77,6 +77,25 @@ def counted(count: int, one: str, many: str) -> str:
 def elided(painter: QPainter, text: str, width: int, mode: Qt.TextElideMode) -> str:
     """The text as it fits into a width with the painter's font."""
     return QFontMetrics(painter.font()).elidedText(text, mode, max(width, 0))
+
+
+class Line(QLabel):
+    """A line of text that ends in dots where there is no room for all of it; a tool tip has the rest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def setText(self, text: str) -> None:  # noqa: N802
+        super().setText(text)
+        self.setToolTip(text)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802
+        with QPainter(self) as painter:
+            room = self.contentsRect()
+            text = elided(painter, self.text(), room.width(), Qt.TextElideMode.ElideRight)
+            painter.drawText(room, self.alignment(), text)
 
 
 class EmptyHint(QLabel):

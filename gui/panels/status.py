@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QLabel, QStatusBar
 
 from gui.commands.registry import translated
 from gui.desk import Desk
 from gui.editor import Editor
+from gui.panels.parts import Line
 from gui.theme import SPACE
 
 
@@ -19,10 +20,11 @@ class Status(QStatusBar):
         self._editor, self._desk = editor, desk
         self.setSizeGripEnabled(False)
         self.setContentsMargins(SPACE, 0, SPACE, 0)
-        self._hint, self._place, self._size, self._zoom = QLabel(), QLabel(), QLabel(), QLabel()
+        self._hint, self._place, self._size, self._zoom = Line(), QLabel(), QLabel(), QLabel()
         self.addWidget(self._hint, 1)
         for label in (self._place, self._size, self._zoom):
-            label.setMinimumWidth(label.fontMetrics().horizontalAdvance("0000 × 0000"))
+            label.setMinimumWidth(label.fontMetrics().horizontalAdvance("00000 × 00000") + SPACE)
+            label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             self.addPermanentWidget(label)
         self._zoom.setAccessibleName(self.tr("Zoom"))
         editor.tool_changed.connect(self._tell_tool)

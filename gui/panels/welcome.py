@@ -94,9 +94,13 @@ class Message(QWidget):
         self._label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._label.setMaximumWidth(520)
+        row = QHBoxLayout()  # of its own: a label that is aligned in a column is cut to one line
+        row.addStretch(1)
+        row.addWidget(self._label, 100)  # up to its greatest width
+        row.addStretch(1)
         layout = QVBoxLayout(self)
         layout.addStretch()
-        layout.addWidget(self._label, 0, Qt.AlignmentFlag.AlignHCenter)
+        layout.addLayout(row)
         layout.addStretch()
         theme().changed.connect(self._dress)
         self._dress()
@@ -108,4 +112,3 @@ class Message(QWidget):
     def tell(self, sentence: str) -> None:
         """Show this sentence."""
         self._label.setText(sentence)
-        self._label.setMinimumWidth(min(520, self._label.fontMetrics().horizontalAdvance(sentence) + 24))

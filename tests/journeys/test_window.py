@@ -328,6 +328,34 @@ def test_that_a_recent_folder_is_a_click_away_and_one_that_is_gone_says_so(
     assert at_the_window([], steps) == 0
 
 
+def test_that_a_folder_that_cannot_be_opened_leaves_on_the_screen_what_was_there(
+    at_the_window: Callable[..., int], folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+
+    def steps(person: Person) -> None:
+        quiet(person)
+        window = person.window
+        told: list[str] = []
+        window.desk.failed.connect(told.append)
+        for path, page in ((folder, window.canvas), (tmp_path / "empty", window.message)):
+            window.open([path])
+            person.wait(lambda path=path: window.desk.folder == path and not window.desk.is_opening)
+            person.wait(lambda page=page: window.stack.currentWidget() is page)
+            before = window.message._label.text()
+            window.open([tmp_path / "gone"])
+            person.wait(lambda: told)
+            told.clear()
+            assert window.stack.currentWidget() is page
+            assert page is window.canvas or window.message._label.text() == before
+        assert "no pictures" in before
+        person.do("file.close")
+        assert window.editor.classes == ()
+        assert window.stack.currentWidget() is window.welcome
+
+    assert at_the_window([str(folder)], steps) == 0
+
+
 def test_that_the_log_is_one_click_away(
     at_the_window: Callable[..., int], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

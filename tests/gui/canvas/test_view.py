@@ -280,6 +280,8 @@ def test_that_pixels_seen_large_are_parted_by_a_grid_until_it_is_turned_off(open
     see(canvas, pixel_grid=False)
     assert shades(on_lines) == {100}
     see(canvas, pixel_grid=True)
+    canvas.editor.set_camera(Camera(16.0, 200, 0))
+    assert len(shades([(x, 8) for x in range(190)])) == 1, "beside the picture there are no pixels"
     canvas.editor.set_camera(Camera(4.0, -400, -400))
     assert shades([(x, 8) for x in range(100)]) == {100}
 
