@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
@@ -518,9 +519,15 @@ class Desk(QObject):
         QTimer.singleShot(_PAINTED_MS, self, self._prepare_neighbours)
 
     def _prepare_neighbours(self) -> None:
-        if self.project is not None:
-            for near in self.neighbours():
-                self._prepare(self.project, near)
+        asked, project = self._showing, self.project
+
+        def prepare(item: MediaItem) -> None:
+            if project is not None and asked == self._showing:  # else somebody has gone on
+                self.loader.prepare(project, item)
+
+        for near in self.neighbours():
+            # A picture that cannot be read says so when it is asked for.
+            self._ahead.run(partial(prepare, near), lambda _none: None, lambda _sentence: None)
 
     def _not_shown(self, asked: int, item: MediaItem, sentence: str) -> None:
         if asked != self._showing:
@@ -531,16 +538,6 @@ class Desk(QObject):
         self._set_other_content(False)
         self.saving.set_past(Past())
         self.image_failed.emit(item, sentence)
-
-    def _prepare(self, project: Project, item: MediaItem) -> None:
-        asked = self._showing
-
-        def prepare() -> None:
-            if asked == self._showing:  # else somebody has gone on, and other images are near
-                self.loader.prepare(project, item)
-
-        # A picture that cannot be read says so when it is asked for.
-        self._ahead.run(prepare, lambda _none: None, lambda _sentence: None)
 
     def _keep_unfinished(self) -> None:
         """Finish what the tool is making, such as a polygon, rather than lose it with the image."""

@@ -114,11 +114,6 @@ def test_that_commands_of_a_section_stand_together() -> None:
     assert menus == [menu for menu in MENUS if menu in menus]
 
 
-def test_that_the_first_menu_begins_with_opening_and_ends_with_leaving() -> None:
-    top = [one.id for one in in_menu_order(COMMANDS.values()) if one.menu == ("File",)]
-    assert (top[0], top[-1]) == ("file.open_folder", "file.quit")
-
-
 def test_that_the_palette_finds_a_command_by_the_beginnings_of_its_words() -> None:
     assert matches("", "Accept image") == 0
     assert matches("zzz", "Accept image") is None
