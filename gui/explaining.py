@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from engine.document.contrast import Contrast
 from engine.errors import MaskwrightError
 from engine.explanation import Explanation, finder_of
 from engine.messages import Explain, Explained, Failed, ModelChoice, OrderId, Priority
@@ -35,11 +36,12 @@ class Shown:
     picture: NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class _Wanted:
-    """Which image, and how, is to be explained."""
+    """Which image is to be explained, as it is seen, and by which model."""
 
     media_id: int
+    contrast: Contrast
     choice: ModelChoice
 
 
@@ -109,16 +111,9 @@ class Explaining(QObject):
     @Slot()
     def _follow_image(self) -> None:
         shown = self._desk.editor.shown
-        choice = self._proposals.choice
-        if shown is None:
-            wanted = None
-        elif self._wanted is not None and (self._wanted.media_id, self._wanted.choice) == (
-            shown.item.id,
-            choice,
-        ):
+        wanted = _Wanted(shown.item.id, shown.item.contrast, self._proposals.choice) if shown else None
+        if wanted is not None and wanted == self._wanted:
             return
-        else:
-            wanted = _Wanted(shown.item.id, choice)
         self._drop()
         self._wanted, self.shown, self.problem, self.missed = wanted, None, "", None
         self.look = replace(self.look, chosen=None)
@@ -138,7 +133,7 @@ class Explaining(QObject):
         if shown is None or wanted is None:
             return
         path = self._desk.path_of(shown.item)
-        request = Explain(path, shown.item.frame, wanted.choice, self._generation, shown.item.contrast)
+        request = Explain(path, shown.item.frame, wanted.choice, self._generation, wanted.contrast)
         try:
             self._order = self._bridge.submit(request, Priority.PROMPT)
         except MaskwrightError as error:

@@ -195,7 +195,7 @@ def _chosen(explanation: Explanation, look: Look, candidate: int) -> list[Layer]
         case Step.SUPPRESSION:
             rivals = list(story.beaten)
             winner = int(contest.beaten_by[candidate])
-            shown = [Layer(Ink.BEATEN, contest.boxes_xyxy[rivals], is_strong=True, is_dashed=True)]
+            shown = [Layer(Ink.BEATEN, contest.boxes_xyxy[rivals], is_dashed=True)]
             if winner >= 0:
                 shown.append(Layer(Ink.KEPT, contest.boxes_xyxy[[winner]], is_strong=True))
             before = Layer(Ink.BEFORE, roi, is_strong=True, is_dashed=True)

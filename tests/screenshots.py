@@ -21,6 +21,8 @@ from engine.document.records import Instance, Provenance
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
+    from gui.main_window import MainWindow
+
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "docs" / "screenshots"
 SAMPLES = ROOT / "resources" / "samples"
@@ -119,6 +121,26 @@ def _steps(window: object) -> None:
     _settle(1.0)
     _place(window, dialog)
     _save(window, "statistics", dialog)
+    dialog.close()
+    show(_FIRST)
+    _explain(window)
+
+
+def _explain(window: MainWindow) -> None:
+    """What suppression removed around an object in the middle of the shown image."""
+    from gui.dialogs.explain import ExplainDialog
+    from gui.layers import Step
+
+    window.actions_.refresh()
+    window.actions_["explain.show"].trigger()
+    dialog = window.findChild(ExplainDialog)
+    assert dialog is not None
+    steps = dialog.panel.steps
+    steps.setCurrentIndex([steps.tabData(n) for n in range(steps.count())].index(Step.SUPPRESSION))
+    _until(lambda: dialog.explaining.shown)
+    dialog.resize(1060, 660)
+    window.editor.select([min(window.editor.visible, key=_from_the_middle).id])
+    _save(dialog, "explain")
     dialog.close()
 
 

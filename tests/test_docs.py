@@ -11,6 +11,7 @@ import pytest
 from engine.models.store import default_store
 from engine.models.version import load_network
 from engine.predict.predictor import Predictor
+from gui.commands.registry import COMMANDS
 from tests import doc_pages
 from tests.explain_pictures import MOST_BYTES
 
@@ -71,6 +72,21 @@ def test_that_the_sentences_that_are_explained_are_the_programs() -> None:
         for sentence in sentences
         if any(part.strip(" ,.:;'") not in sources for part in sentence.casefold().split("…"))
     ] == []
+
+
+def test_that_the_menus_hold_what_the_pages_name() -> None:
+    """`**Model > Model versions**` is the command of that title in that menu, or a menu of that name."""
+    doc_pages.load_all()
+    known = {(*one.menu[:1], one.plain_title) for one in COMMANDS.values()}
+    known |= {one.menu for one in COMMANDS.values()}
+    named = [
+        (page.name, *name.split(" > "))
+        for page in PAGES
+        for name in re.findall(r"\*\*([A-Z]\w+ > [^*]+)\*\*", page.read_text(encoding="utf-8"))
+    ]
+    assert len(named) > 10
+    panels = ("View", "Panels")  # the window fills that menu itself
+    assert [one for one in named if one[1:] not in known and one[1:3] != panels] == []
 
 
 def test_that_the_index_leads_to_every_page() -> None:

@@ -13,6 +13,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QTabBar, QTreeWidget, QWidget
 
+from engine.document.contrast import Contrast, Way
 from engine.document.masks import Mask
 from engine.document.records import Instance, new_id
 from engine.explanation import Contest, Explanation, Fate, FeatureLevel, StageOne, StageTwo
@@ -189,6 +190,18 @@ def test_that_another_image_or_model_is_explained_anew_and_late_answers_are_drop
     assert bench.explaining.shown is None
     order = bench.only()
     assert bench.asked[order].choice.model == "other"
+
+
+def test_that_a_picture_seen_with_another_contrast_is_explained_anew(bench: Bench) -> None:
+    bench.explain()
+    shown = bench.editor.shown
+    assert shown is not None
+    bench.editor.show(shown)
+    assert bench.asked == {}, "nothing about it changed"
+    bright = replace(shown.item, contrast=Contrast(Way.FULL))
+    bench.editor.show(replace(shown, item=bright))
+    order = bench.only()
+    assert bench.asked[order].contrast == Contrast(Way.FULL)
 
 
 def test_that_going_through_images_quickly_explains_the_last_alone(bench: Bench) -> None:
