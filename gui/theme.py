@@ -182,7 +182,7 @@ class _TintedIcon(QIconEngine):
     def scaledPixmap(  # noqa: N802
         self, size: QSize, mode: QIcon.Mode, state: QIcon.State, scale: float
     ) -> QPixmap:
-        drawn = QPixmap(self._pixmap(size, mode, state))
+        drawn = QPixmap(self._pixmap(size * scale, mode, state))
         drawn.setDevicePixelRatio(scale)
         return drawn
 

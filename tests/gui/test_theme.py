@@ -62,6 +62,13 @@ def test_that_every_icon_is_of_the_one_set(dressed: QApplication) -> None:
         assert not any(drawn.pixelColor(x, y).alpha() > 60 for x, y in edge), f"{path} is cut off"
 
 
+@pytest.mark.parametrize("ratio", [1.0, 1.5, 2.0])
+def test_that_icons_are_sharp_on_screens_of_any_pixel_ratio(dressed: QApplication, ratio: float) -> None:
+    drawn = theme.icon("plus").pixmap(QSize(20, 20), ratio)
+    assert drawn.devicePixelRatio() == ratio
+    assert drawn.size() == QSize(20, 20) * ratio
+
+
 def test_that_icons_follow_theme_and_state(dressed: QApplication) -> None:
     one = theme.icon("plus")
 
