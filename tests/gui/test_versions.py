@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -20,7 +20,7 @@ from gui.bridge import Bridge
 from gui.commands.registry import Context
 from gui.dialogs.versions import VersionsDialog
 from gui.verdicts import of_comparison
-from gui.version_words import columns, deleting, facts
+from gui.version_words import columns, deleting, facts, gain
 from gui.versions import Versions
 from tests.engine.tuning.test_versions import a_version
 from tests.gui import test_tuning
@@ -77,8 +77,8 @@ def test_that_the_list_tells_where_each_came_from_and_how_good_it_is(shelf: Shel
     ]
     c = shelf.versions.named("c")
     assert c is not None
-    name, _, parent, images, ap, gain = columns(c)
-    assert (name, parent, images, ap, gain) == ("c", "b", "3", "0.500", "+0.400 (+0.010 … +0.200)")
+    name, _, parent, images, ap, gained = columns(c)
+    assert (name, parent, images, ap, gained) == ("c", "b", "3", "0.500", "+0.400 (+0.010 … +0.200)")
     assert "0.500 on 7 held-out images" in facts(c)
 
 
@@ -268,3 +268,37 @@ def test_that_an_export_is_told_of(shelf: Shelf, tmp_path: Path) -> None:
     shelf.versions.export("b", tmp_path / "out")
     shelf.wait(lambda: shelf.told)
     assert shelf.told == [f"b is copied to {tmp_path / 'out' / 'b.safetensors'}."]
+
+
+@pytest.mark.parametrize(
+    ("low", "difference", "high", "title"),
+    [
+        (0.01, 0.05, 0.09, "b is better than a"),
+        (-0.09, -0.05, -0.01, "b is worse than a"),
+        (-0.01, 0.02, 0.05, "b seems better than a"),
+        (-0.05, -0.02, 0.01, "b seems worse than a"),
+        (-0.02, 0.0, 0.02, "b is as good as a"),
+    ],
+)
+def test_that_a_comparison_says_no_more_than_the_interval(
+    low: float, difference: float, high: float, title: str
+) -> None:
+    found = replace(
+        verdict(Decision.KEPT), old_name="a", new_name="b", low=low, difference=difference, high=high
+    )
+    told = of_comparison(found)
+    assert told.title == title
+    assert told.is_good is (low > 0)
+    assert told.heads == ("a", "b")
+
+
+def test_that_what_was_not_measured_is_said_so_and_nothing_has_no_sign(shelf: Shelf) -> None:
+    told = of_comparison(replace(verdict(Decision.KEPT), old=None, new=None))
+    assert told.title == "starter and pictures-1 could not be measured"
+    shelf.read()
+    c = shelf.versions.named("c")
+    assert c is not None
+    assert c.verdict is not None
+    flat = replace(c, verdict=replace(c.verdict, difference=-0.0201, low=-0.0601, high=-0.0001))
+    assert gain(flat) == "−0.020 (−0.060 … 0.000)"
+    assert gain(replace(c, verdict=None)) == ""
