@@ -25,7 +25,7 @@ from engine.errors import MediaError
 from engine.media.picture import Rgb
 from engine.media.scan import is_video_name
 from engine.media.video import to_rgb
-from engine.media.video_index import open_container, video_stream
+from engine.media.video_index import open_container, pixel_aspect, video_stream
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 OPEN_SECONDS, READ_SECONDS = 8.0, 5.0
@@ -235,10 +235,10 @@ def _of_network(source: Source) -> Frames:
     try:
         stream = video_stream(Path(source.name), container)
         stream.thread_type = "SLICE"  # threads that take a frame each would hold back as many
-        lag = _Lag()
+        lag, aspect = _Lag(), pixel_aspect(stream)
         for frame in container.decode(stream):
             is_late = frame.pts is not None and lag.of(frame.time) > _BEHIND
-            yield None if is_late else to_rgb(frame)
+            yield None if is_late else to_rgb(frame, aspect)
     except av.FFmpegError as e:
         raise _unreachable(source, e) from None
     finally:
@@ -262,13 +262,15 @@ def _of_file(source: Source, closing: threading.Event) -> Frames:
     container = open_container(path)
     try:
         began, first = time.monotonic(), None
-        for frame in container.decode(video_stream(path, container)):
+        stream = video_stream(path, container)
+        aspect = pixel_aspect(stream)
+        for frame in container.decode(stream):
             due = 0.0 if frame.pts is None else frame.time
             first = due if first is None else first
             wait = began + due - first - time.monotonic()
             if wait > 0 and closing.wait(wait):
                 return
-            yield None if wait < -_BEHIND else to_rgb(frame)
+            yield None if wait < -_BEHIND else to_rgb(frame, aspect)
         if first is None:
             raise MediaError(f"{source.name}: no frame of the video can be decoded; convert it again")
     except av.FFmpegError as e:

@@ -12,6 +12,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -26,12 +27,15 @@ from engine.media.video_index import (
     open_container,
     quarter_turns,
     read_index,
+    square_size,
     video_stream,
 )
 from engine.media.video_index import reason_of as codec_reason
 
-KEPT_BYTES = 96 << 20
-"""Decoded frames that one reader keeps; a long group of pictures is then walked backwards for nothing."""
+KEPT_BYTES = 256 << 20
+"""Decoded frames that the reader in use keeps (20 of 4K): a group of pictures is walked backwards by them."""
+
+_KEPT_ASIDE = 16 << 20  # what each of the others keeps
 
 _NEAR = 12  # frames ahead that are sooner decoded than sought
 _READERS = 4
@@ -66,7 +70,15 @@ class VideoReader:
                     raise media_error(self.path, f"frame {frame}: {codec_reason(e)}") from e
             else:
                 self._kept.move_to_end(frame)
-        return to_rgb(found)
+        return to_rgb(found, self.index.aspect)
+
+    def trim(self, bytes_: int) -> None:
+        """Keep no more than so many bytes of frames; nothing where it is being read from."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._keep_at_most(bytes_)
+            finally:
+                self._lock.release()
 
     def close(self) -> None:
         """Let the file go."""
@@ -123,7 +135,10 @@ class VideoReader:
             return
         self._kept[place] = frame
         self._held += _size(frame)
-        while self._held > self._kept_bytes and len(self._kept) > 1:
+        self._keep_at_most(self._kept_bytes)
+
+    def _keep_at_most(self, bytes_: int) -> None:
+        while self._held > bytes_ and len(self._kept) > 1:
             self._held -= _size(self._kept.popitem(last=False)[1])
 
     def _restart(self) -> None:
@@ -172,12 +187,16 @@ class VideoReader:
                 yield place, frame
 
 
-def to_rgb(frame: av.VideoFrame) -> Rgb:
-    """A decoded frame as H x W x 3 uint8, upright, by the matrix (BT.601, BT.709) that it names."""
+def to_rgb(frame: av.VideoFrame, aspect: Fraction) -> Rgb:
+    """A decoded frame as H x W x 3 uint8, upright, by the matrix (BT.601, BT.709) that it names.
+
+    aspect: of its stored pixels, which become square ones.
+    """
     # Not the frame's own converter: a kept frame may be read by two threads at once.
     if (converter := getattr(_threads, "converter", None)) is None:
         converter = _threads.converter = VideoReformatter()
-    pixels = converter.reformat(frame, format="rgb24").to_ndarray().astype(np.uint8, copy=False)
+    width, height = square_size(frame, aspect)
+    pixels = converter.reformat(frame, width, height, "rgb24").to_ndarray().astype(np.uint8, copy=False)
     turns = quarter_turns(frame)
     return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
 
@@ -216,15 +235,21 @@ class _Pool:
             with self._lock:
                 found = self._open.get(key)
                 if found is not None:
+                    last = next(reversed(self._open.values()))
                     self._open.move_to_end(key)
+                    if last is not found:
+                        last.trim(_KEPT_ASIDE)
                     return found
             made = VideoReader(path)
             with self._lock:
                 self._open[key] = made
                 old = [self._open.popitem(last=False)[1] for _ in range(len(self._open) - _READERS)]
                 self._opening.pop(key, None)
+                others = [reader for reader in self._open.values() if reader is not made]
         for reader in old:
             reader.close()
+        for reader in others:
+            reader.trim(_KEPT_ASIDE)
         return made
 
     def clear(self) -> None:

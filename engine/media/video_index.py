@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from engine.media.files import media_error, open_for_reading, system_path
 from engine.media.picture import UnreadableError
 
+_MOST_ASPECT = 4
 _HEAD = 300
 """Frames that are decoded at most to get past the first key frame."""
 
@@ -29,7 +30,8 @@ class VideoIndex:
     """What a video holds. `pts` (int64, ascending, in `time_base`) has one entry a frame.
 
     keys: the places in `pts` of the frames where decoding can begin; key_bytes: how long the packet of
-    each is, by its time, to know it again. width, height: as shown, upright.
+    each is, by its time, to know it again. width, height: as shown: upright, of square pixels.
+    aspect: width over height of a stored pixel.
     by_count: the container states no presentation times, so frames can only be counted from the start.
     """
 
@@ -41,6 +43,7 @@ class VideoIndex:
     codec: str
     by_count: bool = False
     key_bytes: dict[int, int] = field(default_factory=dict)
+    aspect: Fraction = Fraction(1)
     _places: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -139,18 +142,31 @@ def read_index(path: Path) -> VideoIndex:
     if len(times) < len(packets) or time_base is None or len(set(times)) < len(times):
         return _counted(path, time_base or Fraction(1, 25), codec)
     first_key = next((pts for pts, is_key, _ in timed if is_key), times[0])
-    shown, width, height = _head(path, first_key)
+    shown, width, height, aspect = _head(path, first_key)
     # Frames that need what lies before the file's beginning are announced and never come.
     table = np.unique(np.array([pts for pts in times if pts >= first_key or pts in shown], np.int64))
     key_bytes = {pts: size for pts, is_key, size in timed if is_key}
     keys = np.searchsorted(table, np.array(sorted(key_bytes), np.int64))
-    return VideoIndex(table, keys, time_base, width, height, codec, key_bytes=key_bytes)
+    return VideoIndex(table, keys, time_base, width, height, codec, key_bytes=key_bytes, aspect=aspect)
 
 
-def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
+def pixel_aspect(stream: av.VideoStream) -> Fraction:
+    """Width over height of a stored pixel; 1 where the file states none, or one that nobody means."""
+    found = stream.sample_aspect_ratio
+    return Fraction(found) if found and 1 / _MOST_ASPECT <= found <= _MOST_ASPECT else Fraction(1)
+
+
+def square_size(frame: av.VideoFrame, aspect: Fraction) -> tuple[int, int]:
+    """Width and height of a frame of square pixels, not turned yet: the shorter side is stretched."""
+    if aspect >= 1:
+        return round(frame.width * aspect), frame.height
+    return frame.width, round(frame.height / aspect)
+
+
+def upright_size(frame: av.VideoFrame, aspect: Fraction) -> tuple[int, int]:
     """Width and height of a frame as shown, turned as its display matrix says."""
-    turned = quarter_turns(frame) % 2
-    return (frame.height, frame.width) if turned else (frame.width, frame.height)
+    width, height = square_size(frame, aspect)
+    return (height, width) if quarter_turns(frame) % 2 else (width, height)
 
 
 def quarter_turns(frame: av.VideoFrame) -> int:
@@ -168,37 +184,37 @@ def _packets(
         return
 
 
-def _head(path: Path, first_key: int) -> tuple[frozenset[int], int, int]:
-    """The times of the frames that come out first, up to the first key frame; width and height as shown."""
+def _head(path: Path, first_key: int) -> tuple[frozenset[int], int, int, Fraction]:
+    """The times of the frames that come out first, up to the first key frame; width, height, pixel aspect."""
     shown: set[int] = set()
     size = None
     with opened(path) as (container, stream):
+        aspect = pixel_aspect(stream)
         for frame in container.decode(stream):
-            size = size or upright_size(frame)
+            size = size or upright_size(frame, aspect)
             if frame.pts is not None:
                 shown.add(frame.pts)
             if (frame.pts or 0) >= first_key or len(shown) > _HEAD:
                 break
     if size is None:
         raise media_error(path, "no frame of the video can be decoded (damaged?); convert it again")
-    return frozenset(shown), *size
+    return frozenset(shown), *size, aspect
 
 
 def _counted(path: Path, time_base: Fraction, codec: str) -> VideoIndex:
     """The table of a container without times: all frames are decoded and counted."""
     count, size = 0, None
     with opened(path) as (container, stream):
-        rate = stream.average_rate or Fraction(25)
+        rate, aspect = stream.average_rate or Fraction(25), pixel_aspect(stream)
         with contextlib.suppress(av.InvalidDataError, av.EOFError):
             for frame in container.decode(stream):
-                size = size or upright_size(frame)
+                size = size or upright_size(frame, aspect)
                 count += 1
     if size is None:
         raise media_error(path, "no frame of the video can be decoded (damaged?); convert it again")
     step = max(round(1 / rate / time_base), 1)
-    return VideoIndex(
-        np.arange(count, dtype=np.int64) * step, np.zeros(1, np.int64), time_base, *size, codec, by_count=True
-    )
+    table, keys = np.arange(count, dtype=np.int64) * step, np.zeros(1, np.int64)
+    return VideoIndex(table, keys, time_base, *size, codec, by_count=True, aspect=aspect)
 
 
 def no_frame(count: int, frame: int) -> UnreadableError:

@@ -39,13 +39,19 @@ def write_film(
     times: Sequence[int] | None = None,
     options: dict[str, str] | None = None,
     rate: int = 25,
+    aspect: Fraction = Fraction(1),
 ) -> Path:
-    """Write `count` numbered frames. times: their presentation times in 1/1000 s, for a variable rate."""
+    """Write `count` numbered frames. times: their presentation times in 1/1000 s, for a variable rate.
+
+    aspect: width over height of a pixel.
+    """
     width, height = size
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, options=options or {})
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        if aspect != 1:
+            stream.codec_context.sample_aspect_ratio = aspect
         stream.codec_context.time_base = Fraction(1, 1000) if times else Fraction(1, rate)
         for number in range(count):
             frame = av.VideoFrame.from_ndarray(frame_picture(number, height, width), format="rgb24")

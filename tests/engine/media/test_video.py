@@ -7,6 +7,7 @@ import itertools
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -14,10 +15,11 @@ import numpy as np
 import pytest
 
 from engine.errors import MediaError
+from engine.media import video
 from engine.media.image import probe, read_rgb
 from engine.media.scan import is_video_name, scan_folder
-from engine.media.video import VideoReader, close_readers, to_rgb
-from engine.media.video_index import opened, read_index
+from engine.media.video import VideoReader, close_readers, reader_of, to_rgb
+from engine.media.video_index import opened, pixel_aspect, read_index
 from tests.engine.media.films import frame_picture, number_of, write_film
 
 SEEKS = 60
@@ -32,7 +34,7 @@ def digest(picture: np.ndarray) -> bytes:
 def wrong_frames(path: Path, seeks: int = SEEKS) -> list[int]:
     """The frames that a random seek gives otherwise than a full decode does."""
     with opened(path) as (container, stream):
-        truth = [digest(to_rgb(frame)) for frame in container.decode(stream)]
+        truth = [digest(to_rgb(frame, pixel_aspect(stream))) for frame in container.decode(stream)]
     reader = VideoReader(path, kept_bytes=0)
     assert reader.index.count == len(truth)
     chance = random.Random(path.name)
@@ -74,6 +76,26 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "mpeg2": write_film(folder / "mpeg2.mpg", 90, codec="mpeg2video", options=groups),
         "counted": write_film(folder / "counted.avi", 90, codec="mpeg4", options=groups),
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "aspect", "size"),
+    [
+        ("pal.mpg", "mpeg2video", Fraction(4, 3), (85, 48)),
+        ("wide.mp4", "libx264", Fraction(2), (128, 48)),
+        ("tall.mkv", "libx264", Fraction(3, 4), (64, 64)),
+    ],
+)
+def test_that_pixels_that_are_not_square_become_square_ones(
+    tmp_path: Path, name: str, codec: str, aspect: Fraction, size: tuple[int, int]
+) -> None:
+    path = write_film(tmp_path / name, 12, codec=codec, aspect=aspect)
+    info = probe(path)
+    assert (info.width, info.height) == size
+    shown = read_rgb(path, 7)
+    assert shown.shape[1::-1] == size
+    assert number_of(shown) == 7
+    assert wrong_frames(path, 6) == []
 
 
 KINDS = ("variable", "matroska", "transport", "open", "mpeg2", "counted")
@@ -252,3 +274,18 @@ def test_that_videos_are_found_and_program_text_is_not(films: dict[str, Path], t
     (tmp_path / "clip.MKV").write_bytes(b"anything")
     (tmp_path / "._clip.mp4").write_bytes(b"anything")
     assert [file.path for file in scan_folder(tmp_path)] == ["clip.MKV", "stream.ts"]
+
+
+def test_that_only_the_video_in_use_keeps_many_frames(
+    films: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video, "_KEPT_ASIDE", 3 * 64 * 48 * 3 // 2)
+    close_readers()
+    for path in (films["variable"], films["matroska"], films["variable"]):
+        for frame in range(12):
+            read_rgb(path, frame)
+    in_use, aside = reader_of(films["variable"]), reader_of(films["matroska"])
+    assert len(aside._kept) <= 3
+    assert len(in_use._kept) <= 3, "asking for the other put it aside"
+    assert [number_of(read_rgb(films["variable"], n)) for n in (11, 0, 5)] == [11, 0, 5]
+    close_readers()
