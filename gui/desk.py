@@ -78,6 +78,7 @@ class Desk(QObject):
         self._showing = 0
         self._is_opening = False
         self._rests = False  # something moves in the image's place
+        self.tentative: set[int] = set()  # frames with proposals that are not on record
         self._closing: dict[Project, threading.Event] = {}  # let go and perhaps not closed yet
         self.saving.changed.connect(self._pass_problem_on)
         editor.edited.connect(self._on_edit)
@@ -325,11 +326,9 @@ class Desk(QObject):
 
     def set_order(self, ids: Iterable[int]) -> None:
         """Go through the images in this order from now on: that of the list as it is sorted and filtered."""
-        order = tuple(ids)
-        if order == self.order:
-            return
-        self.order = order
-        self._places = {media_id: place for place, media_id in enumerate(self.order)}
+        if (order := tuple(ids)) != self.order:
+            self.order = order
+            self._places = {media_id: place for place, media_id in enumerate(order)}
 
     def list_only(self, files: Iterable[str]) -> None:
         """Narrow the list to these paths; none of them for all images."""
@@ -379,6 +378,10 @@ class Desk(QObject):
             self.current = self._items.get(self.current.id)
         self.media_changed.emit()
 
+    def lists(self, media_id: int) -> bool:
+        """Whether an image is among `media`: a frame of a film is once it has something on record."""
+        return media_id in self._listed
+
     def knows(self, media_id: int) -> bool:
         """Whether this is an image of the project, as far as the desk has read it."""
         return media_id in self._items
@@ -397,10 +400,7 @@ class Desk(QObject):
         self.show(item.id)
 
     def rest(self) -> None:
-        """Nothing is edited for a while, since something moves: finish and save what is under way.
-
-        No image comes up by itself until one is asked for, or `wake`.
-        """
+        """Something moves in the image's place until one is asked for, or `wake`: finish and save."""
         self._rests = True
         self._showing += 1
         self._keep_unfinished()
@@ -578,11 +578,11 @@ class Desk(QObject):
         shown = self.editor.shown
         if shown is not None:
             self.states[shown.item.id] = shown.document.state
-            if shown.item.id not in self._listed:
-                self._list(shown.item)
+            if shown.item.id not in self._listed | self.tentative:
+                self.list_frame(shown.item)
             self.item_changed.emit(shown.item.id)
 
-    def _list(self, item: MediaItem) -> None:
+    def list_frame(self, item: MediaItem) -> None:
         """A frame has something on record now: it belongs into the list."""
         self.media = sorted_items((*self.media, item))
         self._listed.add(item.id)

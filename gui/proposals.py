@@ -8,7 +8,7 @@ the desk and the bridge; no widget.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
@@ -29,6 +29,7 @@ from engine.document.records import (
 )
 from engine.errors import MaskwrightError
 from engine.media.image import contrast_in_force
+from engine.media.scan import is_video_name
 from engine.messages import Failed, ModelChoice, OrderId, Predicted, PredictImage, Priority
 from engine.models.store import default_store
 from engine.prediction import Prediction
@@ -102,6 +103,7 @@ class Proposals(QObject):
         self._answers: OrderedDict[int, _Answer] = OrderedDict()
         self._batch_id = ""
         self._cutting = 0
+        self._tentative: dict[int, str] = {}  # keys of proposals that are not on record, by media id
         self._wanted_anew: int | None = None  # the person asked for this image, whatever it has
         self._keep_choices = QTimer(self, interval=500, singleShot=True)
         self._keep_choices.timeout.connect(self._write_choices)
@@ -222,6 +224,8 @@ class Proposals(QObject):
         for order in orders:
             self._bridge.cancel(order)
         self._answers.clear()
+        self._tentative.clear()
+        self._desk.tentative.clear()
         self._wanted_anew = None
 
     @Slot()
@@ -236,6 +240,9 @@ class Proposals(QObject):
         self._refresh()
         shown = self._editor.shown
         if shown is not None:
+            left = self._end_trial(shown.item.id) is not None
+            if left and shown.item.id in self._answers:
+                self._answers[shown.item.id].ids = None  # its proposals went with the document of then
             if not shown.document.instances:
                 self._propose()
             self._look_by_itself()
@@ -291,7 +298,8 @@ class Proposals(QObject):
 
     def _put(self, shown: Shown, project: Project, answer: _Answer, made: _Made) -> None:
         document = shown.document
-        is_wanted = self._wanted_anew == shown.item.id or not document.instances
+        is_asked = self._wanted_anew == shown.item.id
+        is_wanted = is_asked or not document.instances
         if document.state.review is ReviewState.REVIEWED or not is_wanted or answer.ids is not None:
             return
         if self._editor.tool.is_busy:  # what is under the pointer must not be swapped
@@ -300,6 +308,12 @@ class Proposals(QObject):
         self._wanted_anew = None
         self._editor.set_classes(made.classes)
         self._desk.saving.flush_put_off()
+        if is_asked:
+            self._end_trial(shown.item.id)
+        elif is_video_name(shown.item.path) and not self._desk.lists(shown.item.id):
+            # Somebody goes through a film: a frame is put on record when the person does something with it.
+            self._tentative[shown.item.id] = made.key
+            self._desk.tentative.add(shown.item.id)
         found = {one.id: one for one in made.instances if one is not None}
         answer.prediction = made.prediction
         answer.ids = tuple(None if one is None else one.id for one in made.instances)
@@ -307,12 +321,28 @@ class Proposals(QObject):
         state = replace(document.state, review=ReviewState.PROPOSED)
         diff = Diff.between(document.records, {**kept, **found, IMAGE_STATE_ID: state})
         document.apply(diff, name=self.tr("Propose"), source=Source.ENGINE)
-        if not project.read_only:
-            stored = project.queue_proposals(
-                shown.item.id, found.values(), key=made.key, batch_id=self._batch_id
-            )
-            self._desk.saving.track(stored)
+        if shown.item.id not in self._tentative:
+            self._store(project, shown.item, found.values(), made.key)
         self._tell()
+
+    def _store(self, project: Project, item: MediaItem, found: Iterable[Instance], key: str) -> None:
+        if not project.read_only:
+            stored = project.queue_proposals(item.id, found, key=key, batch_id=self._batch_id)
+            self._desk.saving.track(stored)
+
+    def _end_trial(self, media_id: int) -> str | None:
+        """Take a frame from those whose proposals are not on record; their key, None where it was none."""
+        self._desk.tentative.discard(media_id)
+        return self._tentative.pop(media_id, None)
+
+    def _put_on_record(self) -> None:
+        """The person did something with a frame: what the model proposed for it is kept with that."""
+        shown, project = self._editor.shown, self._desk.project
+        key = self._end_trial(shown.item.id) if shown else None
+        if shown is None or project is None or key is None:
+            return
+        self._desk.list_frame(shown.item)
+        self._store(project, shown.item, filter(_is_proposal, shown.document.instances), key)
 
     # Thresholds
 
@@ -372,7 +402,7 @@ class Proposals(QObject):
                     if new != old:
                         updated[old.id] = (old, new)
             edit = document.apply(Diff(updated=updated), name=self.tr("Cut-off"), source=Source.ENGINE)
-            if edit is not None:
+            if edit is not None and shown.item.id not in self._tentative:
                 self._desk.saving.put_off(edit.diff)
 
         self._desk.background.run(lambda: list(masks(answer.prediction, cutoff)), cut)
@@ -390,6 +420,8 @@ class Proposals(QObject):
 
     @Slot(object)
     def _on_edit(self, edit: Edit) -> None:
+        if edit.source is Source.USER:
+            self._put_on_record()
         if edit.diff.ids - {IMAGE_STATE_ID}:
             self._refresh()
 

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication
 
 from engine.document.records import Instance, Provenance, ReviewState
 from engine.messages import Failed, Predicted, PredictImage, Priority
+from engine.project import Project
 from engine.refilter import Thresholds
 from gui.bridge import Bridge
 from gui.desk import Desk
@@ -20,7 +21,8 @@ from gui.editor import Editor
 from gui.proposals import Look, Proposals, hidden_proposals
 from gui.saving import Kept
 from gui.settings import Settings
-from tests.gui.making import Engine, drawn, folder_of, prediction, proposal, stored
+from tests.engine.media.films import write_film
+from tests.gui.making import HEIGHT, WIDTH, Engine, drawn, folder_of, prediction, proposal, stored
 
 Wait = Callable[..., None]
 
@@ -288,3 +290,93 @@ def test_that_what_a_person_drew_is_not_proposed_again() -> None:
     mine, again = drawn(1), proposal(1, score=0.9)
     assert hidden_proposals((mine, again), {1: "bolt"}, Thresholds()) == {again.id}
     assert np.isclose(again.score or 0, 0.9)
+
+
+class Film:
+    """A film of 30 frames under a model that looks by itself; its first frame is shown."""
+
+    def __init__(self, folder: Path, settings: Settings, wait: Wait) -> None:
+        self.folder, self.wait, self.engine, self.editor = folder, wait, Engine(), Editor()
+        self.desk = Desk(self.editor)
+        self.proposals = Proposals(self.editor, self.desk, cast(Bridge, self.engine), settings)
+        self.desk.open([folder])
+        wait(lambda: self.editor.shown)
+
+    def rest_on(self, frame: int, *scores: float) -> tuple[Instance, ...]:
+        """Show a frame, as `gui.frames` does, and have the model answer; its proposals."""
+        project = self.desk.project
+        assert project is not None
+        self.desk.show_item(project.frame_item("clip.mp4", frame))
+        self.wait(lambda: self.editor.shown is not None and self.editor.shown.item.frame == frame)
+        if scores:
+            self.engine.answer("clip.mp4", prediction(*scores))
+        self.wait(lambda: self.instances)
+        return self.instances
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        return self.editor.document.instances if self.editor.document else ()
+
+    def rows(self) -> list[int]:
+        return [item.frame for item in self.desk.media]
+
+    def on_record(self, frame: int) -> set[int]:
+        self.wait(lambda: self.desk.saving.state.kept is Kept.SAVED)
+        with Project.open(self.folder, read_only=True) as project:
+            return {one.id for one in project.load(project.frame_item("clip.mp4", frame).id).instances}
+
+
+@pytest.fixture
+def film(application: QApplication, tmp_path: Path, wait: Wait) -> Iterator[Film]:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    write_film(folder / "clip.mp4", 30, size=(WIDTH, HEIGHT))
+    made = Film(folder, Settings(tmp_path / "settings.json"), wait)
+    made.engine.answer("clip.mp4", prediction())
+    yield made
+    made.desk.close()
+
+
+def test_that_frames_that_are_only_looked_at_leave_no_trace(film: Film) -> None:
+    first = {one.id for one in film.rest_on(7, 0.9, 0.6)}
+    film.rest_on(9, 0.8)
+    assert film.rows() == [0]
+    assert film.on_record(7) == set()
+    assert film.on_record(9) == set()
+    again = {one.id for one in film.rest_on(7)}
+    assert len(again) == 2, "seen again without another look"
+    assert not film.engine.is_asked_for("clip.mp4")
+    assert not again & first
+
+
+def test_that_a_frame_is_on_record_with_all_its_proposals_once_the_person_does_something(film: Film) -> None:
+    best, other = film.rest_on(7, 0.9, 0.6)
+    assert film.editor.document is not None
+    with film.editor.edit("Accept"):
+        film.editor.document.accept(best.id)
+    assert film.rows() == [0, 7]
+    assert film.on_record(7) == {best.id, other.id}
+    film.desk.saving.undo()
+    film.wait(lambda: all(one.provenance.is_proposal for one in film.instances))
+    assert film.on_record(7) == {best.id, other.id}
+    film.rest_on(9, 0.8)
+    assert {one.id for one in film.rest_on(7)} == {best.id, other.id}
+
+
+def test_that_an_accepted_frame_is_on_record_as_reviewed(film: Film) -> None:
+    (best,) = film.rest_on(7, 0.9)
+    assert film.editor.document is not None
+    with film.editor.edit("Accept image"):
+        film.editor.document.accept_image([best.id])
+    assert film.rows() == [0, 7]
+    assert film.on_record(7) == {best.id}
+
+
+def test_that_a_look_that_is_asked_for_is_kept(film: Film) -> None:
+    film.rest_on(7, 0.9)
+    film.proposals.predict()
+    before = film.instances
+    film.engine.answer("clip.mp4", prediction(0.7, 0.6))
+    film.wait(lambda: len(film.instances) == 2 and film.instances != before)
+    assert film.rows() == [0, 7]
+    assert film.on_record(7) == {one.id for one in film.instances}
