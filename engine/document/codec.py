@@ -12,8 +12,9 @@ other. The checksum covers the length too: no bit after it can change unnoticed.
      "added": [record, ...], "removed": [record, ...],
      "updated": [{"kind", "id", "old": {field: value}, "new": {field: value}, "patch": [n, old, new]}]}
 
-A record is {"kind": "instance" | "ignore" | "state", "id", field: value, ...}; its "mask" is the number
-of a packed mask, or null. A patch is the number of one and the checksums of the old and the new mask.
+A record is {"kind": "instance" | "ignore" | "state", "id", field: value, ...} without the fields that are at
+their default, which may therefore never change; its "mask" is the number of a packed mask, or null. A patch
+is the number of one and the checksums of the old and the new mask.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ _MAGIC = b"MWD\x01"
 _UINT32 = struct.Struct("<I")
 _MAX_HEADER = 1 << 30  # bytes of JSON; a damaged length must not fill the memory
 _KINDS: dict[str, type[Record]] = {"instance": Instance, "ignore": IgnoreRegion, "state": ImageState}
-_FIELDS = {kind: tuple(one.name for one in fields(kind)) for kind in _KINDS.values()}
+_FIELDS = {kind: tuple((one.name, one.default) for one in fields(kind)) for kind in _KINDS.values()}
+"""Of each kind: the names of its fields and what each is where nothing else is said."""
 _AS_THEY_ARE = frozenset({type(None), bool, int, float, str})
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
@@ -104,9 +106,10 @@ def _open(data: bytes) -> tuple[_Json, list[Mask]]:
 
 def _record_out(record: Record, masks: list[bytes]) -> _Json:
     made: _Json = {"kind": _NAMES[type(record)], "id": record_id(record)}
-    for name in _FIELDS[type(record)]:
+    for name, default in _FIELDS[type(record)]:
         value = getattr(record, name)
-        made[name] = value if type(value) in _AS_THEY_ARE else _plain(value, masks)
+        if value is not default:  # what is as ever goes without saying
+            made[name] = value if type(value) in _AS_THEY_ARE else _plain(value, masks)
     return made
 
 

@@ -1,6 +1,7 @@
-"""Imports a COCO file and exports it again, as the commands do: `python -m tests.bench.exchange_program N`.
+"""Imports a COCO file and exports it again, as the commands do: `exchange_program N [PLACE]`.
 
-In a process of its own, so that the peak of its memory is its alone. Prints one line of JSON.
+In a process of its own, so that the peak of its memory is its alone. Prints one line of JSON. PLACE: where
+`pictures` may have been made before.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from tests.bench import coco_file
 def measure(images: int, place: Path) -> dict[str, float]:
     """Seconds, and the peak of the resident memory in MB. The pictures' sizes are not known before."""
     folder = place / "pictures"
-    file = coco_file.make(folder, images)
+    file = folder / "annotations.json"
+    if not file.exists():
+        coco_file.make(folder, images)
     figures: dict[str, float] = {"images": images, "file_mb": file.stat().st_size / 1e6}
     with Project.open(folder) as project:
         began = time.perf_counter()
@@ -52,4 +55,5 @@ def measure(images: int, place: Path) -> dict[str, float]:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="exchange-") as temporary:
-        print(json.dumps(measure(int(sys.argv[1]), Path(temporary))), flush=True)
+        where = Path(sys.argv[2] if len(sys.argv) > 2 else temporary)
+        print(json.dumps(measure(int(sys.argv[1]), where)), flush=True)
