@@ -66,6 +66,8 @@ class Mirroring:
             if self._stop.wait(pause):
                 break
             self._wake.clear()
+            if self._stop.is_set():  # between the two lines above, its call to wake was cleared too
+                break
             began = time.monotonic()
             self._one(self._stop.is_set)
             pause = max(PAUSE_S, _SHARE * (time.monotonic() - began))

@@ -231,3 +231,20 @@ def until(is_so: Callable[[], bool]) -> None:
             return
         done.wait(0.05)
     raise AssertionError("it did not come about")
+
+
+def test_that_an_end_that_comes_just_before_a_pass_is_not_slept_through(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirroring, "PAUSE_S", 0.0)
+    clear = threading.Event.clear
+    mirror = Mirroring(project, lambda _outcome: None)
+
+    def late(event: threading.Event) -> None:
+        mirror.stop()  # as if it were called at that moment
+        clear(event)
+
+    monkeypatch.setattr(mirror._wake, "clear", lambda: late(mirror._wake))
+    mirror._wake.set()
+    mirror._thread.join(10)
+    assert not mirror._thread.is_alive()
