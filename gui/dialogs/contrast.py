@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QDialog, QWidget
 
 from gui.commands.registry import Context, translated
@@ -24,13 +23,10 @@ class ContrastDialog(QDialog):
         self.panel = ContrastPanel(self.contrasting)
         column(self, margin=0).addWidget(self.panel)
 
-    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+    def done(self, result: int) -> None:
+        """However it is closed."""
         self.contrasting.close()
-        super().closeEvent(event)
-
-    def reject(self) -> None:
-        """Escape closes it as the button of the window does."""
-        self.close()
+        super().done(result)
 
 
 def show_contrast(parent: QWidget, context: Context) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QDialog, QWidget
 
 from gui.commands.registry import Context, translated
@@ -26,13 +25,10 @@ class ExplainDialog(QDialog):
         self.resize(1120, 700)
         self.explaining.start()
 
-    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
+    def done(self, result: int) -> None:
+        """However it is closed."""
         self.explaining.close()
-        super().closeEvent(event)
-
-    def reject(self) -> None:
-        """Escape closes it as the button of the window does."""
-        self.close()
+        super().done(result)
 
 
 def show_explanation(parent: QWidget, context: Context) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -43,13 +42,10 @@ class MeasurementsDialog(QDialog):
         self.resize(860, 640)
         self.measuring.refresh()
 
-    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+    def done(self, result: int) -> None:
+        """However it is closed."""
         self.measuring.close()
-        super().closeEvent(event)
-
-    def reject(self) -> None:
-        """Escape closes it as the button of the window does."""
-        self.close()
+        super().done(result)
 
     @Slot()
     def _ask_scale(self) -> None:

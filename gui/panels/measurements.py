@@ -238,7 +238,7 @@ class MeasurementsPanel(QWidget):
     def __init__(self, desk: Desk, measuring: Measuring) -> None:
         super().__init__()
         self._desk, self._measuring = desk, measuring
-        self._wanted: int | None = None  # the instance to select once its image is shown
+        self._wanted: frozenset[int] = frozenset()  # the instances to select once their image is shown
         self._is_taking = False
         self.scope = QComboBox()
         self.scope.setAccessibleName(self.tr("What is measured"))
@@ -386,18 +386,17 @@ class MeasurementsPanel(QWidget):
         here = [row for row in rows if shown is not None and row.media_id == shown.item.id]
         if here:
             self._desk.editor.select(row.instance_id for row in here)
-        elif len({row.media_id for row in rows}) == 1 and self._desk.knows(rows[0].media_id):
-            self._wanted = rows[0].instance_id
+        elif self._desk.knows(rows[0].media_id):
+            self._wanted = frozenset(row.instance_id for row in rows if row.media_id == rows[0].media_id)
             self._desk.show(rows[0].media_id)
 
     @Slot()
     def _on_image(self) -> None:
         shown, wanted = self._desk.editor.shown, self._wanted
-        if shown is None or wanted is None:
+        if shown is None or not wanted:
             return
-        self._wanted = None
-        if any(one.id == wanted for one in shown.document.instances):
-            self._desk.editor.select([wanted])
+        self._wanted = frozenset()
+        self._desk.editor.select(one.id for one in shown.document.instances if one.id in wanted)
 
 
 def number_text(value: float) -> str:

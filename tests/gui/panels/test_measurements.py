@@ -151,3 +151,18 @@ def test_that_a_scale_that_is_none_is_refused_where_it_is_typed(place: Place) ->
 def test_that_figures_are_rounded_for_reading(value: float, text: str) -> None:
     assert number_text(value) == text
     assert number_text(float("nan")) == ""
+
+
+def test_that_a_bar_of_another_images_instances_leads_there_and_selects_them(
+    place: Place, panel: MeasurementsPanel
+) -> None:
+    place.show("c.png")
+    ids = {draw(place, 9, 2), draw(place, 9, 20)}
+    place.settle()
+    place.show("a.png")
+    panel.scope.setCurrentIndex(1)
+    place.wait(lambda: len(panel.model.rows) > 2 and "81" in areas(panel))
+    last = len(panel.histogram.counts) - 1
+    panel.histogram.picked.emit(panel.histogram.rows_of(last))
+    place.wait(lambda: place.editor.shown is not None and place.editor.shown.item.path == "c.png")
+    place.wait(lambda: set(place.editor.selection) == ids)
