@@ -293,7 +293,7 @@ class MainWindow(QMainWindow):
         self.live.moving.connect(self._on_moving)
         self.live.failed.connect(self.tell)
         self.live.said.connect(self.tell)
-        self.live.changed.connect(self._title_soon.start)
+        self.live.changed.connect(self._on_camera)
         self.canvas.moving_pressed.connect(self._on_moving_pressed)
         self.canvas.space_tapped.connect(lambda: self._on_asked("image.accept"))
 
@@ -423,6 +423,12 @@ class MainWindow(QMainWindow):
     def _on_moving(self, pixels: Rgb) -> None:
         self.canvas.show_moving(pixels)
         self.stack.setCurrentWidget(self.canvas)
+
+    @Slot()
+    def _on_camera(self) -> None:
+        self._title_soon.start()
+        if self.live.source is None and self.desk.project is None and not self.desk.is_opening:
+            self.stack.setCurrentWidget(self.welcome)
 
     @Slot()
     def _on_moving_pressed(self) -> None:
