@@ -254,6 +254,7 @@ def _spec_from_json(data: dict[str, Json]) -> NetworkSpec:
         min_size=fields.integer("min_size"),
         max_size=fields.integer("max_size"),
         norm_eps=fields.number("norm_eps"),
+        prompts=fields.flag("prompts"),
     )
     if min(spec.num_classes, spec.anchor_base, spec.min_size) < 1 or spec.max_size < spec.min_size:
         raise ModelError("its network has a size or a number of classes below 1, or max_size below min_size.")
@@ -290,6 +291,13 @@ class _Fields:
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise ModelError(f"'{key}' must be a number.")
         return float(value)
+
+    def flag(self, key: str) -> bool:
+        """False where it is missing: cards from before there was such a thing."""
+        value = self.data.get(key, False)
+        if not isinstance(value, bool):
+            raise ModelError(f"'{key}' must be true or false.")
+        return value
 
     def numbers(self) -> dict[str, float]:
         return {key: self.number(key) for key in self.data}

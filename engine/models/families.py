@@ -27,6 +27,8 @@ from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from engine.errors import ModelError
+from engine.models.prompt_head import NAME as PROMPT_PREDICTOR
+from engine.models.prompt_head import PromptPredictor
 from engine.models.spec import NetworkSpec
 
 __all__ = ["Architecture", "Heads", "NetworkSpec", "architectures", "body_of", "build", "fpn_of"]
@@ -170,12 +172,15 @@ def build(spec: NetworkSpec) -> FasterRCNN:
     if not arch.has_masks:
         return FasterRCNN(backbone, **parts).eval()
     width = heads.mask_channels[-1]
-    return MaskRCNN(
+    network = MaskRCNN(
         backbone,
         mask_head=MaskRCNNHeads(out, heads.mask_channels, 1, norm_layer=norm if heads.v2 else None),
         mask_predictor=MaskRCNNPredictor(width, width, spec.num_classes + 1),
         **parts,
-    ).eval()
+    )
+    if spec.prompts:
+        network.roi_heads.add_module(PROMPT_PREDICTOR, PromptPredictor(width))
+    return network.eval()
 
 
 def _with_fpn(

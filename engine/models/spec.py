@@ -11,7 +11,8 @@ class NetworkSpec:
 
     num_classes counts the classes a person knows, without background. anchor_base is the smallest
     anchor's side in pixels of the resized image; each FPN level doubles it. norm_eps is that of the
-    frozen BatchNorm: torchvision's first COCO weights were trained with 0.
+    frozen BatchNorm: torchvision's first COCO weights were trained with 0. prompts: whether there is a mask
+    branch for prompts (`engine.models.prompt_head`); a network without masks has none anyway.
     """
 
     architecture: str
@@ -20,3 +21,4 @@ class NetworkSpec:
     min_size: int = 800
     max_size: int = 1333
     norm_eps: float = 1e-5
+    prompts: bool = False

@@ -22,6 +22,8 @@ from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.ops import boxes as box_ops
 
+from engine.models.prompt_head import click_map, prompt_predictor
+
 T = TypeVar("T")
 Steps: TypeAlias = Generator[None, None, T]
 """Work that may be left alone after each step while something more urgent is done; returns its result."""
@@ -288,6 +290,34 @@ def mask_probabilities(
         side = 2 * heads.mask_roi_pool.output_size[0]
         chunks = [flat_boxes.new_zeros((0, side, side))]
     return list(torch.split(torch.cat(chunks), counts))
+
+
+def prompt_probabilities(
+    network: FasterRCNN,
+    found: Features,
+    boxes: Tensor,
+    labels: Tensor,
+    points: list[Tensor],
+    positive: list[Tensor],
+) -> Tensor | None:
+    """The masks that are meant by boxes and clicks on one image: N x M x M probabilities.
+
+    boxes: N x 4, resized-image pixels; labels: N, 1-based, what they are taken for. points: K x 2 a box, in
+    the same pixels; positive: K bool a box, whether a click is on the object. None for a network without the
+    branch.
+    """
+    heads = cast(RoIHeads, network.roi_heads)
+    predictor = prompt_predictor(heads)
+    if predictor is None:
+        return None
+    clicks = click_map(boxes, points, positive, heads.mask_roi_pool.output_size[0])
+    chunks = [clicks.new_zeros((0, 2 * clicks.shape[-2], 2 * clicks.shape[-1]))]
+    for start in range(0, len(boxes), ROIS_AT_ONCE):
+        part = slice(start, start + ROIS_AT_ONCE)
+        hidden = heads.mask_head(heads.mask_roi_pool(found.pooled, [boxes[part]], found.shapes))
+        logits = _own_class_logits(heads, hidden, labels[part])
+        chunks.append(predictor(hidden, logits, clicks[part]).sigmoid())
+    return torch.cat(chunks)
 
 
 def _split_by_image(boxes: Tensor, image_of: list[int], images: int) -> list[Tensor]:

@@ -135,21 +135,32 @@ class Prompter:
         finally:
             del self._looking[key]
 
-    def predict_box(self, held: Held, box_xyxy: Sequence[float], class_name: str | None = None) -> Prediction:
+    def predict_box(
+        self,
+        held: Held,
+        box_xyxy: Sequence[float],
+        class_name: str | None = None,
+        clicks: Sequence[Click] = (),
+    ) -> Prediction:
         """`predict_boxes` of one box. Raises ModelError for a box that lies outside the picture."""
-        answer = self.predict_boxes(held, [box_xyxy], [class_name])
+        answer = self.predict_boxes(held, [box_xyxy], [class_name], clicks)
         if not _has_inside(answer.boxes_xyxy[0]):
             raise ModelError("The box holds no pixel of the picture: drag it over the object.")
         return answer
 
     def predict_boxes(
-        self, held: Held, boxes_xyxy: Sequence[Sequence[float]], class_names: Sequence[str | None]
+        self,
+        held: Held,
+        boxes_xyxy: Sequence[Sequence[float]],
+        class_names: Sequence[str | None],
+        clicks: Sequence[Click] = (),
     ) -> Prediction:
         """The mask inside each box, of the class that is named or of the most likely one.
 
         boxes_xyxy: N x 4, image pixels. One detection a box, in their order, with that very box as far as it
         lies in the picture; its score is the class's among the foreground classes. A class that the model
         does not know gets the mask of the most likely one. A box outside the picture gets an empty mask.
+        clicks: what else a person said of them, for a model with a branch that listens.
         """
         edges = np.asarray(boxes_xyxy, np.float32).reshape(-1, 4)
         edges = np.clip(np.nan_to_num(edges), 0, (held.width, held.height) * 2).astype(np.float32)
@@ -167,7 +178,7 @@ class Prompter:
             labels = torch.where(labels > 0, labels, chances.argmax(dim=1) + 1)
             scores = chances.gather(1, labels[:, None] - 1)[:, 0]
             found = _Candidates(resized, scores, labels)
-            probs = self._masks(held, found)
+            probs = self._masks(held, found, clicks)
             probs[torch.from_numpy(~there).to(probs.device)] = 0.0
         return self._answer(held, boxes, found, probs)
 
@@ -182,7 +193,7 @@ class Prompter:
             raise ModelError("Click on the object first: what to leave out comes after that.")
         with self._predictor.running():
             found = self._scored(held, wanted)
-            probs = self._masks(held, found)
+            probs = self._masks(held, found, clicks)
         answer = self._answer(held, found.boxes / _scale(held).to(found.boxes), found, probs)
         return _weighed(answer, clicks)
 
@@ -195,7 +206,7 @@ class Prompter:
             if click.positive:
                 x0, y0 = min(x0, click.x), min(y0, click.y)
                 x1, y1 = max(x1, click.x), max(y1, click.y)
-        return _carved(self.predict_box(held, (x0, y0, x1, y1), class_name), clicks)
+        return _carved(self.predict_box(held, (x0, y0, x1, y1), class_name, clicks), clicks)
 
     # The second stage
 
@@ -206,10 +217,19 @@ class Prompter:
         logits, moves = heads.box_predictor(heads.box_head(pooled))
         return logits.float(), moves.float()
 
-    def _masks(self, held: Held, found: _Candidates) -> Tensor:
-        return stages.mask_probabilities(
-            self._predictor.network, held.features, [found.boxes], [found.labels]
-        )[0]
+    def _masks(self, held: Held, found: _Candidates, clicks: Sequence[Click]) -> Tensor:
+        """M x M probabilities, told by the clicks where the model has a branch that they reach."""
+        network, boxes, labels = self._predictor.network, found.boxes, found.labels
+        points = boxes.new_tensor([(one.x, one.y) for one in clicks]).reshape(-1, 2)
+        points = points * _scale(held)[:2].to(boxes)
+        positive = torch.tensor([one.positive for one in clicks], dtype=torch.bool, device=boxes.device)
+        every = len(boxes)
+        told = stages.prompt_probabilities(
+            network, held.features, boxes, labels, [points] * every, [positive] * every
+        )
+        return (
+            stages.mask_probabilities(network, held.features, [boxes], [labels])[0] if told is None else told
+        )
 
     def _scored(self, held: Held, wanted: Sequence[Click]) -> _Candidates:
         """The proposals under the clicks, refined by the box head, one of each place, best first."""

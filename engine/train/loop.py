@@ -26,6 +26,7 @@ from engine.device import use_threads
 from engine.errors import DataError, MediaError, ModelError, TrainingError
 from engine.formats.labelled import LabelledSet
 from engine.models.card import check_name
+from engine.models.prompt_head import NAME as PROMPT_PREDICTOR
 from engine.models.store import ModelStore
 from engine.train.augment import training_sample
 from engine.train.dataset import Dataset, batch_indices
@@ -187,7 +188,8 @@ class Run:
         plan = self.plan
         held_out = plan.held_out.fingerprint() if plan.held_out else None
         settings = [plan.base, self.start.parent, self.recipe.to_json(), plan.seed]
-        parts = [self.versions.fingerprint, held_out, *settings, dataclasses.asdict(self.sizes)]
+        shapes = [dataclasses.asdict(self.sizes), dataclasses.asdict(self.start.spec)]
+        parts = [self.versions.fingerprint, held_out, *settings, *shapes]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     @property
@@ -239,9 +241,10 @@ class Run:
             losses = self._gradients(samples)
         figures = torch.stack(list(losses.values()))
         self._average_over_team(figures, share)
-        norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.recipe.clip_norm, foreach=True)
+        most, parts = self.recipe.clip_norm, _clipped_apart(self.parameters)
+        norms = [nn.utils.clip_grad_norm_(part, most, foreach=True).item() for part in parts]
         total = figures.sum().item()
-        skipped = not math.isfinite(total) or not math.isfinite(norm.item())
+        skipped = not all(math.isfinite(value) for value in (total, *norms))
         if skipped:  # what made the loss infinite may be in the statistics already
             _put_back(self.statistics, before)
         else:
@@ -451,6 +454,12 @@ def _dataset(data: LabelledSet, sizes: Sizes, recipe: Recipe) -> Dataset:
         min_size=math.ceil(sizes.min_size * most),
         max_size=math.ceil(sizes.max_size * most),
     )
+
+
+def _clipped_apart(parameters: Mapping[str, nn.Parameter]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """The branch for prompts by itself: its gradients must not shorten those of the rest."""
+    own = [p for name, p in parameters.items() if PROMPT_PREDICTOR in name]
+    return [p for name, p in parameters.items() if PROMPT_PREDICTOR not in name], own
 
 
 def _optimizer(parameters: Mapping[str, nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:

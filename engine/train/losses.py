@@ -23,9 +23,17 @@ from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
 from torchvision.models.detection.rpn import RegionProposalNetwork, concat_box_prediction_layers
 from torchvision.ops import clip_boxes_to_image
 
+from engine.models.prompt_head import PromptPredictor, click_map, prompt_predictor
 from engine.train.recipe import Recipe
 from engine.train.sample import Sample, ignored_pixels
 from engine.train.targets import mask_targets
+
+MOST_CLICKS = 3
+MISTAKEN = 0.25
+"""How often an object is taken for one of another class while prompts are learned."""
+
+INSIDE = 0.1
+"""How often a click falls on the object at random, against where the mask is wrong: the first one does."""
 
 LEFT_OUT = -1
 """torchvision's mark for a box that no loss counts."""
@@ -89,7 +97,7 @@ def detection_losses(
     chosen = [_choose(heads, *pair, recipe) for pair in zip(proposals, truths, strict=True)]
     losses |= _box_losses(heads, features, shapes, chosen, truths, half)
     if heads.has_mask():
-        losses["mask"] = _mask_loss(heads, features, shapes, chosen, truths, recipe, half)
+        losses |= _mask_losses(heads, features, shapes, chosen, truths, recipe, half)
     return losses
 
 
@@ -178,7 +186,7 @@ def _matched(boxes: Tensor, chosen: Chosen) -> Tensor:
     return boxes[chosen.of] if len(boxes) else chosen.boxes
 
 
-def _mask_loss(
+def _mask_losses(
     heads: RoIHeads,
     features: dict[str, Tensor],
     shapes: list[tuple[int, int]],
@@ -186,7 +194,7 @@ def _mask_loss(
     truths: Sequence[Truth],
     recipe: Recipe,
     half: torch.autocast,
-) -> Tensor:
+) -> dict[str, Tensor]:
     boxes, labels, targets = [], [], []
     side = 2 * heads.mask_roi_pool.output_size[0]
     for one, truth in zip(chosen, truths, strict=True):
@@ -198,13 +206,55 @@ def _mask_loss(
         targets.append(mask_targets(crops, boxes[-1].cpu(), side, truth.sample.shape))
     pooled = heads.mask_roi_pool(features, boxes, shapes)
     with half:
-        logits = heads.mask_predictor(heads.mask_head(pooled))
-    if not len(logits):
-        nothing: Tensor = logits.sum() * 0
-        return nothing
+        hidden = heads.mask_head(pooled)
+        logits = heads.mask_predictor(hidden)
+    wanted = torch.cat(targets).to(logits.device)
     own = logits[torch.arange(len(logits)), torch.cat(labels)].float()
-    loss: Tensor = F.binary_cross_entropy_with_logits(own, torch.cat(targets).to(own.device))
-    return loss
+    losses = {"mask": _mask_loss(own, wanted)}
+    if (predictor := prompt_predictor(heads)) is not None:
+        taken = logits[torch.arange(len(logits)), _taken_for(torch.cat(labels), logits.shape[1])].float()
+        losses["prompt"] = _prompt_loss(predictor, hidden.detach(), taken.detach(), wanted, half)
+    return losses
+
+
+def _mask_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+    if not len(logits):
+        return logits.sum() * 0
+    return F.binary_cross_entropy_with_logits(logits, wanted)
+
+
+def _taken_for(labels: Tensor, count: int) -> Tensor:
+    """The classes, some of them others: what nobody taught is taken for something else."""
+    others = torch.randint(1, count, labels.shape, device=labels.device)
+    return torch.where(torch.rand(labels.shape, device=labels.device) < MISTAKEN, others, labels)
+
+
+def _prompt_loss(
+    predictor: PromptPredictor, hidden: Tensor, logits: Tensor, wanted: Tensor, half: torch.autocast
+) -> Tensor:
+    """The branch for prompts, which learns from the others and teaches them nothing: AP stays what it is.
+
+    hidden, logits: of boxes beside true ones, as a person's are. Each gets up to MOST_CLICKS clicks where the
+    mask is wrong, as a person would click.
+    """
+    clicks = _simulated_clicks(logits.sigmoid(), wanted, hidden.shape[-1])
+    with half:
+        corrected = predictor(hidden, logits, clicks)
+    return _mask_loss(corrected, wanted)
+
+
+def _simulated_clicks(found: Tensor, wanted: Tensor, side: int) -> Tensor:
+    """N x 2 x side x side. found, wanted: N x M x M, what is said without clicks and what is true."""
+    cells = wanted.shape[-1]
+    weights = ((found - wanted).abs() + INSIDE * wanted).flatten(1) + 1e-6
+    points, positive = [], []
+    for row, own in zip(weights, wanted.flatten(1), strict=True):
+        count = int(torch.randint(0, MOST_CLICKS + 1, ()).item())
+        at = torch.multinomial(row, max(count, 1))[:count]
+        points.append((torch.stack((at % cells, at // cells), dim=1) + 0.5) / cells)
+        positive.append(own[at] > 0.5)
+    unit = wanted.new_tensor((0.0, 0.0, 1.0, 1.0)).expand(len(wanted), 4)
+    return click_map(unit, points, positive, side)
 
 
 def _with_masks(chosen: Chosen, truth: Truth) -> Tensor:

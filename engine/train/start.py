@@ -75,6 +75,7 @@ def starting_point(base: str, classes: Sequence[str], sizes: Sizes, store: Model
         min_size=sizes.min_size,
         max_size=sizes.max_size,
         norm_eps=card.spec.norm_eps,
+        prompts=True,
     )
     network = _fresh(spec)
     _copy(load_network(version), card, network, classes)
@@ -88,6 +89,7 @@ def _spec(architecture: str, num_classes: int, sizes: Sizes) -> NetworkSpec:
         anchor_base=sizes.anchor_base,
         min_size=sizes.min_size,
         max_size=sizes.max_size,
+        prompts=True,
     )
 
 
@@ -114,7 +116,7 @@ def _copy(source: FasterRCNN, card: ModelCard, target: FasterRCNN, classes: Sequ
     for key, tensor in target.state_dict().items():
         if _is_per_class(key):
             _copy_rows(theirs[key], tensor, rows, 4 if ".bbox_pred." in key else 1)
-        else:
+        elif key in theirs:  # a base from before has no branch for prompts
             tensor.copy_(theirs[key])
 
 

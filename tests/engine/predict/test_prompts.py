@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torchvision.models.detection import FasterRCNN
 
 from engine.errors import ModelError
+from engine.models.prompt_head import NAME, PromptPredictor
 from engine.predict.predictor import Held, Image, Predictor, at_once
 from engine.predict.prompts import FeatureCache, Prompter
 from engine.prediction import Prediction
@@ -221,3 +222,37 @@ def test_that_prompts_that_cannot_be_answered_say_why(prompter: Prompter, held: 
     boxes_only = Predictor(network, card_of(network, "fasterrcnn_resnet18_slim_fpn"))
     with pytest.raises(ModelError, match="boxes alone"):
         Prompter(boxes_only)
+
+
+def test_that_a_branch_for_prompts_hears_the_clicks() -> None:
+    network = lively_network(ARCHITECTURE, 96, 160)
+    plain = Prompter(Predictor(network, card_of(network, ARCHITECTURE)))
+    box = (20.0, 20.0, 118.0, 118.0)
+    before = probs(plain.predict_box(plain.set_image("a", lambda: IMAGE), box, "bolt"))[0]
+    network = lively_network(ARCHITECTURE, 96, 160)
+    network.roi_heads.add_module(NAME, PromptPredictor(64))
+    told = Prompter(Predictor(network, card_of(network, ARCHITECTURE)))
+    held = told.set_image("a", lambda: IMAGE)
+    np.testing.assert_allclose(probs(told.predict_box(held, box, "bolt"))[0], before, atol=1e-3)
+    spot = (20 + 3.5 * 10.25, 20 + 3.5 * 20.25)  # in cell 10, 20 of 28
+    on, off = (
+        probs(told.predict_boxes(held, [box], ["bolt"], [Click(*spot, positive=positive)]))[0]
+        for positive in (True, False)
+    )
+    assert on[20, 10] > max(before[20, 10], 0.6)
+    assert off[20, 10] < min(before[20, 10], 0.4)
+    np.testing.assert_allclose(on[0, 27], before[0, 27], atol=1e-2)
+
+
+def test_that_what_the_branch_learned_tells_it_from_the_class_branch() -> None:
+    network = lively_network(ARCHITECTURE, 96, 160)
+    network.roi_heads.add_module(NAME, PromptPredictor(64))
+    branch = network.roi_heads.get_submodule(NAME)
+    assert isinstance(branch, PromptPredictor)
+    torch.nn.init.normal_(branch.change.weight)
+    told = Prompter(Predictor(network, card_of(network, ARCHITECTURE)))
+    held = told.set_image("a", lambda: IMAGE)
+    boxes = [(10.0 * n, 10.0, 10.0 * n + 60, 90.0) for n in range(7)]
+    many = probs(told.predict_boxes(held, boxes * 12, ["bolt"] * 84))  # more than are taken at once
+    alone = probs(told.predict_box(held, boxes[5], "bolt"))[0]
+    np.testing.assert_allclose(many[5 + 7 * 11], alone, atol=1e-4)

@@ -347,7 +347,7 @@ def test_that_a_full_disk_costs_the_restart_file_and_not_the_training(
     assert next(events) == Saved(1)
     until(events, 2)
     with monkeypatch.context() as full:
-        full.setattr("engine.train.restart.os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
+        full.setattr("engine.files.os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
         noted = next(events)
     assert isinstance(noted, Noted)
     assert "goes on without it" in noted.text

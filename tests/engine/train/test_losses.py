@@ -18,7 +18,14 @@ from engine.predict.preprocess import to_batch
 from engine.train import gradients
 from engine.train.dataset import sample_of
 from engine.train.gradients import add_gradients
-from engine.train.losses import LEFT_OUT, Truth, _is_ignored, detection_losses, prepare_for_training
+from engine.train.losses import (
+    LEFT_OUT,
+    Truth,
+    _is_ignored,
+    _simulated_clicks,
+    detection_losses,
+    prepare_for_training,
+)
 from engine.train.recipe import Recipe
 from engine.train.sample import Crop, Sample
 from tests.engine.train.toy import DISC, SIDE, toy_set
@@ -157,3 +164,34 @@ def test_that_pictures_one_by_one_add_up_to_the_losses_of_the_step(monkeypatch: 
         found.append((named["classes"].item(), named["box"].item(), float(weight.grad.item())))
     assert found[1] == pytest.approx(found[0], rel=1e-6)
     assert found[2] == pytest.approx(found[0], rel=1e-6)
+
+
+def test_that_learning_from_prompts_changes_nothing_but_their_branch(sample: Sample) -> None:
+    torch.manual_seed(0)
+    spec = NetworkSpec(
+        "maskrcnn_resnet18_slim_fpn", 1, anchor_base=16, min_size=SIDE, max_size=SIDE, prompts=True
+    )
+    network = build(spec)
+    prepare_for_training(network, RECIPE)
+    found = losses(network, sample)
+    torch.autograd.backward(found["prompt"])
+    taught = {name for name, one in network.named_parameters() if one.grad is not None}
+    assert taught == {name for name, _ in network.named_parameters() if "prompt_predictor" in name}
+    without = build(dataclasses.replace(spec, prompts=False))
+    without.load_state_dict(network.state_dict(), strict=False)
+    prepare_for_training(without, RECIPE)
+    others = losses(without, sample)
+    assert {name: found[name] for name in others} == others
+    assert found.keys() - others.keys() == {"prompt"}
+
+
+def test_that_clicks_are_where_the_mask_is_wrong() -> None:
+    wanted = torch.zeros(40, 28, 28)
+    wanted[:, :, :14] = 1
+    found = wanted.clone()
+    found[:, :14, :14] = 0  # a quarter of the object is missing
+    found[:, 14:, 14:] = 1  # and one of the rest is too much
+    torch.manual_seed(0)
+    on, off = _simulated_clicks(found, wanted, 14).sum(dim=0)
+    assert on[:7, :7].sum() > 3 * on[7:, :7].sum()
+    assert off[7:, 7:].sum() > 3 * off[:7, 7:].sum()

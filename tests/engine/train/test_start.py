@@ -32,7 +32,9 @@ def store(tmp_path: Path) -> ModelStore:
 
 def test_that_an_architectures_name_starts_from_nothing_at_the_datas_sizes(store: ModelStore) -> None:
     start = starting_point(ARCHITECTURE, ["a", "b"], SIZES, store)
-    assert start.spec == NetworkSpec(ARCHITECTURE, 2, anchor_base=16, min_size=128, max_size=256)
+    assert start.spec == NetworkSpec(
+        ARCHITECTURE, 2, anchor_base=16, min_size=128, max_size=256, prompts=True
+    )
     assert start.parent is None
 
 

@@ -279,7 +279,7 @@ def test_that_a_closed_window_goes_on(bench: Bench, few_restarts: None) -> None:
 def test_that_a_disk_that_is_full_at_a_stop_is_told_and_leaves_nothing(
     bench: Bench, few_restarts: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.train.restart.os.fsync", raising(FULL))
+    monkeypatch.setattr("engine.files.os.fsync", raising(FULL))
     told = failure(bench.tune("full-stop", stop_after_one))
     assert "No space left on device" in told
     assert "make room" in told
