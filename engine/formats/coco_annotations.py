@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -109,7 +110,8 @@ def parse(batches: Iterable[Batch], annotations: int) -> Iterator[tuple[Batch, P
             yield batch, parse_batch(batch)
         return
     workers = os.cpu_count() or 1
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts)
     try:
         waiting = deque[tuple[Batch, Future[Parsed]]]()
         for batch in batches:
@@ -120,6 +122,11 @@ def parse(batches: Iterable[Batch], annotations: int) -> Iterator[tuple[Batch, P
             yield _result(*waiting.popleft())
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _leave_interrupts() -> None:
+    """Ctrl+C in a terminal reaches every process; the one that asked for the work ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _result(batch: Batch, future: Future[Parsed]) -> tuple[Batch, Parsed]:
