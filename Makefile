@@ -85,6 +85,8 @@ bundle: setup
 
 docs: setup
 	@$(RUN) -m tests.architecture_picture
+	@$(RUN) -m tests.doc_pages
+	@$(RUN) -m tests.explain_pictures
 
 bench: setup
 	@$(RUN) -m pytest -m bench -s $(ARGS)
