@@ -11,6 +11,7 @@ import pytest
 from engine.models.store import default_store
 from engine.models.version import load_network
 from engine.predict.predictor import Predictor
+from gui.commands import load_all
 from gui.commands.registry import COMMANDS
 from tests import doc_pages
 from tests.explain_pictures import MOST_BYTES
@@ -76,7 +77,7 @@ def test_that_the_sentences_that_are_explained_are_the_programs() -> None:
 
 def test_that_the_menus_hold_what_the_pages_name() -> None:
     """`**Model > Model versions**` is the command of that title in that menu, or a menu of that name."""
-    doc_pages.load_all()
+    load_all()
     known = {(*one.menu[:1], one.plain_title) for one in COMMANDS.values()}
     known |= {one.menu for one in COMMANDS.values()}
     named = [
