@@ -57,7 +57,7 @@ def test_that_names_equal_but_for_case_or_zeros_keep_one_order() -> None:
 
 
 @given(
-    st.lists(st.text("aB019/ -", max_size=5), max_size=8)
+    st.lists(st.text("aB019/ -\x01", max_size=5), max_size=8)
     | st.lists(st.from_regex(r"[aA][0-9]{2}", fullmatch=True))
 )
 def test_that_many_names_are_ordered_as_one_by_one(names: list[str]) -> None:
