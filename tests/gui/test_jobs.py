@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import pytest
 from PySide6.QtWidgets import QApplication
@@ -25,28 +24,15 @@ from engine.messages import (
     UpgradeBoxes,
 )
 from engine.upgrading import CHECK, NAME, with_masks
-from gui.bridge import Bridge
-from gui.desk import Desk
-from gui.editor import Editor
-from gui.jobs import Jobs, Run, Stage
+from gui.jobs import Run, Stage
 from gui.panels.jobs import in_words
-from gui.proposals import Proposals
-from gui.settings import Settings
-from tests.gui.making import Engine, folder_of, proposal, square
+from tests.gui.making import proposal, square
+from tests.gui.workbench import Workbench
 
 Wait = Callable[..., None]
 
 
-@dataclass
-class Bench:
-    editor: Editor
-    desk: Desk
-    engine: Engine
-    proposals: Proposals
-    jobs: Jobs
-    folder: Path
-    wait: Wait
-
+class Bench(Workbench):
     @property
     def order(self) -> OrderId:
         (found,) = (o for o, (request, _) in self.engine.asked.items() if isinstance(request, LabelFolder))
@@ -66,17 +52,10 @@ class Bench:
 
 @pytest.fixture
 def bench(application: QApplication, tmp_path: Path, wait: Wait) -> Iterator[Bench]:
-    folder = folder_of(tmp_path / "pictures", ("a.png", "b.png", "c.png"))
-    editor, engine = Editor(), Engine()
-    desk = Desk(editor)
-    settings = Settings(tmp_path / "settings.json")
-    settings.change(predicts_by_itself=False)
-    proposals = Proposals(editor, desk, cast(Bridge, engine), settings)
-    jobs = Jobs(desk, cast(Bridge, engine), proposals)
-    desk.open([folder])
-    wait(lambda: editor.shown)
-    yield Bench(editor, desk, engine, proposals, jobs, folder, wait)
-    desk.close()
+    made = Bench(tmp_path, wait)
+    made.open()
+    yield made
+    made.desk.close()
 
 
 def test_that_reviewed_images_are_never_among_those_to_label(bench: Bench) -> None:

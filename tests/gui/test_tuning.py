@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import pytest
 from PySide6.QtWidgets import QApplication
@@ -39,16 +38,10 @@ from engine.messages import (
     Verdict,
 )
 from engine.project.active import ActiveModel
-from gui.bridge import Bridge
-from gui.desk import Desk
-from gui.editor import Editor
-from gui.jobs import Jobs
 from gui.models import Models
-from gui.proposals import Proposals
-from gui.settings import Settings
 from gui.tuning import Stage, Training
 from gui.tuning import Tuning as Tuned
-from tests.gui.making import Engine, folder_of
+from tests.gui.workbench import Workbench
 
 Wait = Callable[..., None]
 
@@ -70,17 +63,13 @@ def verdict(decision: Decision) -> Verdict:
     return Verdict(decision, Accept.BETTER, "pictures-1", "starter", 4, 20, old, new, 0.2, 0.1, 0.3)
 
 
-@dataclass
-class Bench:
-    desk: Desk
-    engine: Engine
-    proposals: Proposals
-    jobs: Jobs
-    models: Models
-    tuning: Tuned
-    folder: Path
-    wait: Wait
-    said: list[str]
+class Bench(Workbench):
+    def __init__(self, place: Path, wait: Wait) -> None:
+        super().__init__(place, wait)
+        self.models = Models(self.proposals, self.desk, self.settings)
+        self.tuning = Tuned(self.desk, self.bridge, self.jobs, self.models)
+        self.said: list[str] = []
+        self.tuning.said.connect(self.said.append)
 
     @property
     def order(self) -> OrderId:
@@ -112,21 +101,10 @@ STARTED = Started("cpu", 3, 9, 0, 96, 16, 0, 10)
 
 @pytest.fixture
 def bench(application: QApplication, tmp_path: Path, wait: Wait) -> Iterator[Bench]:
-    folder = folder_of(tmp_path / "pictures", ("a.png", "b.png", "c.png"))
-    editor, engine = Editor(), Engine()
-    desk = Desk(editor)
-    settings = Settings(tmp_path / "settings.json")
-    settings.change(predicts_by_itself=False)
-    proposals = Proposals(editor, desk, cast(Bridge, engine), settings)
-    jobs = Jobs(desk, cast(Bridge, engine), proposals)
-    models = Models(proposals, desk, settings)
-    tuning = Tuned(desk, cast(Bridge, engine), jobs, models)
-    said: list[str] = []
-    tuning.said.connect(said.append)
-    desk.open([folder])
-    wait(lambda: editor.shown)
-    yield Bench(desk, engine, proposals, jobs, models, tuning, folder, wait, said)
-    desk.close()
+    made = Bench(tmp_path, wait)
+    made.open()
+    yield made
+    made.desk.close()
 
 
 def test_that_a_run_tells_its_pace_its_curves_and_its_pictures(bench: Bench) -> None:
