@@ -54,6 +54,10 @@ class Session:
         self._worker.cancel(order)
         self._tuner.cancel(order)
 
+    def leave(self, order: OrderId) -> None:
+        """As `cancel`, for a fine-tuning that may take its time to leave a restart file."""
+        self._tuner.leave(order)
+
     def pause(self, order: OrderId) -> None:
         """Have a fine-tuning hold after its step; other orders are left alone."""
         self._tuner.pause(order)

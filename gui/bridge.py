@@ -91,6 +91,11 @@ class Bridge(QObject):
         if self._session is not None:
             self._session.cancel(order)
 
+    def leave(self, order: OrderId) -> None:
+        """Have a training end after its step and its restart file, with no hurry."""
+        if self._session is not None:
+            self._session.leave(order)
+
     def pause(self, order: OrderId) -> None:
         """Have a training hold after its step; the news Paused follows."""
         if self._session is not None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from engine.document.records import ReviewState
 from engine.errors import MaskwrightError
@@ -46,6 +47,8 @@ from gui.bridge import Bridge
 from gui.desk import Desk
 from gui.jobs import Jobs
 from gui.models import Models
+
+_AGAIN_MS = (2_000, 8_000, 30_000)
 
 
 class Stage(Enum):
@@ -351,10 +354,20 @@ class Tuning(QObject):
         if project is None or project.read_only:
             return
 
+        self._look_for_stopped(project, _AGAIN_MS)
+
+    def _look_for_stopped(self, project: Project, again_ms: tuple[int, ...]) -> None:
+        """Offer the training that was stopped; one that was left a moment ago may still be at its file."""
+
         def take(found: Training | None) -> None:
-            if found is not None and self._desk.project is project and not self.is_running:
+            if self._desk.project is not project or self.is_running or self.training is not None:
+                return
+            if found is not None:
                 self._set(found)
                 self.interrupted.emit()
+            elif again_ms:
+                look = partial(self._look_for_stopped, project, again_ms[1:])
+                QTimer.singleShot(again_ms[0], self, look)
 
         self._desk.background.run(lambda: _stopped(project), take)
 
@@ -363,7 +376,7 @@ class Tuning(QObject):
         """The project is let go: its training stops, and can go on when it is opened again."""
         order, self._order = self._order, None
         if order is not None:
-            self._bridge.cancel(order)
+            self._bridge.leave(order)  # not cancel: that kills what cannot write its restart file at once
 
     def _set(self, training: Training | None) -> None:
         self.training = training

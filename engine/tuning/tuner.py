@@ -92,6 +92,10 @@ class Tuner:
         """End it within two seconds. It can go on later where its restart file says."""
         self._ask(order, lambda process: process.stop(self._seconds_to_cancel), stop=True)
 
+    def leave(self, order: OrderId) -> None:
+        """End it after its step and its restart file, however long they take: nobody waits for it."""
+        self._ask(order, lambda process: process.stop(GRACE_SECONDS), stop=True)
+
     def kill(self, order: OrderId) -> None:
         """End it now; what it did since its last restart file is lost."""
         self._ask(order, lambda process: process.kill(), stop=True)

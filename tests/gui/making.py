@@ -86,6 +86,7 @@ class Engine(QObject):
         super().__init__()
         self.asked: dict[OrderId, tuple[Request, Priority]] = {}
         self.canceled: list[OrderId] = []
+        self.left: list[OrderId] = []
         self.paused: list[OrderId] = []
         self.resumed: list[OrderId] = []
         self._orders = 0
@@ -101,6 +102,10 @@ class Engine(QObject):
         self.canceled.append(order)
         if self.asked.pop(order, None) is not None:
             self.ended.emit(Canceled(order))
+
+    def leave(self, order: OrderId) -> None:
+        """Note it."""
+        self.left.append(order)
 
     def pause(self, order: OrderId) -> None:
         """Note it."""

@@ -38,6 +38,8 @@ from engine.messages import (
     Verdict,
 )
 from engine.project.active import ActiveModel
+from engine.train.order import TrainOrder
+from engine.tuning.stopped import note
 from gui.models import Models
 from gui.tuning import Stage, Training
 from gui.tuning import Tuning as Tuned
@@ -267,5 +269,23 @@ def test_that_leaving_the_project_stops_its_training(bench: Bench) -> None:
     bench.learn()
     order = bench.order
     bench.desk.leave()
-    assert order in bench.engine.canceled
+    assert bench.engine.left == [order], "it may take its time to leave a restart file"
+    assert order not in bench.engine.canceled
     assert bench.tuning.training is None
+
+
+def test_that_a_training_left_a_moment_ago_is_offered_when_its_restart_file_is_there(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASKWRIGHT_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr("gui.tuning._AGAIN_MS", (50,) * 100)
+    offered: list[bool] = []
+    bench.tuning.interrupted.connect(lambda: offered.append(True))
+    bench.desk.leave()
+    bench.desk.open([bench.folder])
+    bench.wait(lambda: bench.desk.editor.shown)
+    assert not offered
+    note(tmp_path / "models", TrainOrder(bench.folder, base="starter", name="left", gate=True), 5)
+    (tmp_path / "models" / "training" / "left.restart").write_bytes(b"")
+    bench.wait(lambda: offered)
+    assert bench.tuning.can_go_on

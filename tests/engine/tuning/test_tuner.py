@@ -240,6 +240,19 @@ def test_that_a_stop_that_is_heard_keeps_the_step_it_was_at(
     assert stopped.step == 8
 
 
+@pytest.mark.parametrize("leaves", [True, False])
+def test_that_a_project_that_is_left_waits_for_its_restart_file_and_a_cancel_does_not(
+    folder: Path, store: ModelStore, play: Play, leaves: bool
+) -> None:
+    play(said(Noted("at work")) + "sys.stdin.readline(); time.sleep(0.4); restart()\n" + STOPPED)
+    with tuning(folder) as (tuner, events):
+        tuner._seconds_to_cancel = 0.05
+        until(events, Noted)
+        (tuner.leave if leaves else tuner.cancel)(ORDER)
+        assert list(events)[-1] == Canceled(ORDER)
+    assert (stopped_run(store.root, folder) is not None) is leaves
+
+
 def test_that_it_pauses_and_goes_on(folder: Path, play: Play) -> None:
     obey = (
         "line = json.loads(sys.stdin.readline())['command']\n"
