@@ -57,7 +57,7 @@ def cut_out(pixels: Rgb, box_xyxy: Box, clicks: Sequence[Click] = ()) -> Mask:
     height, width = pixels.shape[:2]
     x0, y0, x1, y1 = box_xyxy
     dx, dy = _MARGIN * (x1 - x0) + 2, _MARGIN * (y1 - y0) + 2
-    window = _Window(pixels, (x0 - dx, y0 - dy, x1 + dx, y1 + dy))
+    window = Window(pixels, (x0 - dx, y0 - dy, x1 + dx, y1 + dy))
     if window.is_empty:
         return EMPTY
     said = np.full(window.shape, cv2.GC_BGD, np.uint8)
@@ -69,7 +69,7 @@ def cut_out(pixels: Rgb, box_xyxy: Box, clicks: Sequence[Click] = ()) -> Mask:
         column, row = window.to_window(click.x, click.y)
         sure = cv2.GC_FGD if click.positive else cv2.GC_BGD
         cv2.circle(said, (int(column), int(row)), radius, int(sure), -1)
-    return window.mask_of(_grabcut(window.pixels, said, _ROUNDS))
+    return window.mask_of(grabcut(window.pixels, said, _ROUNDS).astype(np.float32))
 
 
 def snapped(pixels: Rgb, mask: Mask) -> Mask:
@@ -82,7 +82,7 @@ def snapped(pixels: Rgb, mask: Mask) -> Mask:
     reach = min(max(round(0.04 * math.sqrt(mask.area)), 2), 40)
     x0, y0, x1, y1 = mask.box_xyxy
     around = 3 * reach
-    window = _Window(pixels, (x0 - around, y0 - around, x1 + around, y1 + around))
+    window = Window(pixels, (x0 - around, y0 - around, x1 + around, y1 + around))
     if window.is_empty:
         return mask
     inside = window.of_mask(mask)
@@ -91,29 +91,40 @@ def snapped(pixels: Rgb, mask: Mask) -> Mask:
     said = np.where(inside > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     said[cv2.erode(inside, disc, borderValue=1) > 0] = cv2.GC_FGD
     said[cv2.dilate(inside, disc) == 0] = cv2.GC_BGD
-    found = window.mask_of(_grabcut(window.pixels, said, 2))
+    found = window.mask_of(grabcut(window.pixels, said, 2).astype(np.float32))
     return mask if found.is_empty else found
 
 
-class _Window:
-    """A part of a picture, shrunk to MOST_PIXELS. box: image pixels, clipped to the picture."""
+class Window:
+    """A part of a picture, shrunk to at most so many pixels.
 
-    def __init__(self, pixels: Rgb, box: Box) -> None:
-        self._height, self._width = pixels.shape[:2]
+    pixels: H x W x 3 uint8. box: image pixels, clipped to the picture. size: height and width of the image
+    whose pixels box and masks count; None: that of `pixels`, which may be a smaller copy of it.
+    """
+
+    def __init__(
+        self, pixels: Rgb, box: Box, *, size: tuple[int, int] | None = None, most: int = MOST_PIXELS
+    ) -> None:
+        height, width = size or (pixels.shape[0], pixels.shape[1])
         x0, y0 = max(math.floor(box[0]), 0), max(math.floor(box[1]), 0)
-        x1, y1 = min(math.ceil(box[2]), self._width), min(math.ceil(box[3]), self._height)
+        x1, y1 = min(math.ceil(box[2]), width), min(math.ceil(box[3]), height)
         self._corner, self._size = (x0, y0), (max(x1 - x0, 0), max(y1 - y0, 0))
         count = self._size[0] * self._size[1]
-        self.scale = min(1.0, math.sqrt(MOST_PIXELS / count)) if count else 1.0
-        part = pixels[y0:y1, x0:x1]
-        self.pixels: Rgb = part if self.scale == 1.0 else self._shrunk(part)
+        self.scale = min(1.0, math.sqrt(most / count)) if count else 1.0
+        down, across = pixels.shape[0] / height, pixels.shape[1] / width
+        rows = slice(math.floor(y0 * down), math.ceil(y1 * down))
+        part = pixels[rows, math.floor(x0 * across) : math.ceil(x1 * across)]
+        is_as_wanted = self.is_empty or (self.scale == 1.0 and down == across == 1.0)
+        self.pixels: Rgb = part if is_as_wanted else self._shrunk(part)
 
     @property
     def is_empty(self) -> bool:
+        """Whether there is too little of the picture to look at."""
         return bool(self._size[0] < 3 or self._size[1] < 3)
 
     @property
     def shape(self) -> tuple[int, int]:
+        """Rows and columns of its pixels."""
         return self.pixels.shape[0], self.pixels.shape[1]
 
     def _shrunk(self, part: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -128,6 +139,14 @@ class _Window:
             min(max((y - self._corner[1]) * high / self._size[1], 0.0), high),
         )
 
+    def centres(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Where its columns and its rows have their middles, image pixels."""
+        high, wide = self.shape
+        across, down = self._size[0] / wide, self._size[1] / high
+        return self._corner[0] + (np.arange(wide) + 0.5) * across, self._corner[1] + (
+            np.arange(high) + 0.5
+        ) * down  # fmt: skip
+
     def of_mask(self, mask: Mask) -> NDArray[np.uint8]:
         """A mask's pixels in the window: 1 where it is."""
         (x0, y0), (wide, high) = self._corner, self._size
@@ -137,14 +156,14 @@ class _Window:
         full[top : top + part.shape[0], left : left + part.shape[1]] = part
         return full if self.scale == 1.0 else (self._shrunk(255 * full) > 127).astype(np.uint8)
 
-    def mask_of(self, found: NDArray[np.bool_]) -> Mask:
-        """The mask of pixels of the window."""
-        if self.scale != 1.0:
-            found = cv2.resize(found.astype(np.float32), self._size, interpolation=cv2.INTER_LINEAR) > 0.5
-        return Mask.from_crop(*self._corner, found)
+    def mask_of(self, said: NDArray[np.float32], cutoff: float = 0.5) -> Mask:
+        """The mask of the pixels that are said to be an object's by more than the cut-off, 0..1."""
+        if (said.shape[1], said.shape[0]) != self._size:
+            said = cv2.resize(said, self._size, interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)
+        return Mask.from_crop(*self._corner, said > cutoff)
 
 
-def _grabcut(pixels: Rgb, said: NDArray[np.uint8], rounds: int) -> NDArray[np.bool_]:
+def grabcut(pixels: Rgb, said: NDArray[np.uint8], rounds: int) -> NDArray[np.bool_]:
     """GrabCut from what is said of the pixels; the same as before where there is too little to learn from."""
     is_object = (said == cv2.GC_FGD) | (said == cv2.GC_PR_FGD)
     before: NDArray[np.bool_] = is_object

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.device import choose_device, number_format, use_threads
-from engine.document.mask import EMPTY, Mask
+from engine.document.mask import Mask
 from engine.document.records import Box, MediaItem, ReviewState, new_id
+from engine.edges import candidates_at_edges, masks_at_edges
 from engine.errors import MaskwrightError
 from engine.media.image import contrast_in_force, probe, read_rgb
 from engine.media.prefetch import decode_ahead
@@ -50,9 +51,8 @@ from engine.predict.predictor import Predictor
 from engine.predict.prompts import Prompter
 from engine.prediction import Prediction
 from engine.project import Project
-from engine.prompt import candidates_of
 from engine.proposing import prediction_key, proposals
-from engine.refilter import Thresholds, masks, refilter
+from engine.refilter import Thresholds, refilter
 from engine.tuning.examining import examine
 from engine.upgrading import upgrade
 from engine.worker import Job
@@ -154,7 +154,9 @@ class Jobs:
             answer = prompter.refine(held, request.box_xyxy, request.clicks, request.class_name)
         elif request.clicks:
             answer = prompter.predict_points(held, request.clicks)
-        candidates = None if answer is None else candidates_of(answer, request.mask_cutoff)
+        candidates = None
+        if answer is not None:
+            candidates = candidates_at_edges(answer, held.picture, request.clicks, request.mask_cutoff)
         yield Prompted(order, request.generation, candidates)
         return {"candidates": len(candidates or ())}
 
@@ -189,7 +191,7 @@ class Jobs:
         def mask_boxes(picture: Image, boxes: Sequence[Box], names: Sequence[str]) -> Steps[Sequence[Mask]]:
             held = (yield from model.predictor.try_to_hold(picture)) or model.predictor.hold(picture)
             answer = prompter.predict_boxes(held, boxes, names)
-            return [EMPTY if mask is None else mask for mask in masks(answer, request.mask_cutoff)]
+            return masks_at_edges(answer, held.picture, (), request.mask_cutoff)
 
         with self._open_project(request.folder) as project:
             return (yield from upgrade(order, request, project, mask_boxes))

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from engine.document.masks import Mask
 from engine.document.records import Box
-from engine.prediction import Prediction
-from engine.refilter import masks
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +25,3 @@ class Candidate:
     score: float
     mask: Mask
     box_xyxy: Box
-
-
-def candidates_of(answer: Prediction, mask_cutoff: float) -> tuple[Candidate, ...]:
-    """The detections that have a pixel above the cut-off (0..1), in their order."""
-    found = []
-    for row, mask in enumerate(masks(answer, mask_cutoff)):
-        if mask is None or mask.is_empty:
-            continue
-        x0, y0, x1, y1 = (float(edge) for edge in answer.boxes_xyxy[row])
-        name = answer.classes[int(answer.labels[row]) - 1]
-        found.append(Candidate(name, float(answer.scores[row]), mask, (x0, y0, x1, y1)))
-    return tuple(found)

@@ -6,10 +6,12 @@ it for good, so the network handed in is not to be used elsewhere.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -35,6 +37,9 @@ Image = NDArray[np.uint8]
 
 _NOT_FINITE = "The model's numbers are not finite on this picture; its weights may be damaged."
 
+KEPT_PIXELS = 2_000_000
+"""Of a picture that is held: its edges, for the masks of prompts."""
+
 SMALLER_SIDES = (0.75, 0.5)
 """What a picture that does not fit in memory is shrunk to, before it is tried on the CPU."""
 
@@ -44,18 +49,20 @@ class Held:
     """What the first stage said of one picture of that size, for prompts to go on from.
 
     features: `pooled` alone, which is all that RoIAlign reads. proposals: R x 4, resized-image pixels.
+    picture: as it came or, if it has more than KEPT_PIXELS, smaller.
     """
 
     width: int
     height: int
     features: stages.Features
     proposals: Tensor
+    picture: Image
 
     @property
     def nbytes(self) -> int:
-        """On the device that the model runs on."""
+        """On the device that the model runs on, and of the picture."""
         held = (*self.features.pooled.values(), self.proposals)
-        return sum(each.untyped_storage().nbytes() for each in held)
+        return self.picture.nbytes + sum(each.untyped_storage().nbytes() for each in held)
 
 
 class Predictor:
@@ -142,7 +149,7 @@ class Predictor:
             proposals = stages.propose(self._network, found)[0].proposals
         pooled = {name: level for name, level in found.pooled.items() if name != "pool"}
         slim = stages.Features({}, pooled, found.padded, found.shapes)
-        return Held(image.shape[1], image.shape[0], slim, proposals)
+        return Held(image.shape[1], image.shape[0], slim, proposals, _kept(image))
 
     def finish(self, held: Held) -> Prediction:
         """The second stage on what is held: what `predict` says of the picture."""
@@ -292,6 +299,16 @@ class Predictor:
             labels=found.labels.cpu().numpy(),
             mask_probs=None if found.probs is None else found.probs.float().cpu().numpy(),
         )
+
+
+def _kept(image: Image) -> Image:
+    """A copy of at most KEPT_PIXELS."""
+    height, width = image.shape[:2]
+    shrink = math.sqrt(KEPT_PIXELS / (height * width))
+    if shrink >= 1:
+        return image.copy()
+    size = max(1, round(width * shrink)), max(1, round(height * shrink))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def at_once(steps: Steps[T]) -> T:

@@ -1,7 +1,8 @@
 """Prompts: a box or clicks on a picture whose features are kept, answered by the second stage alone.
 
 RoIAlign, box head and mask head run on any box; backbone and FPN, most of the work, run once a picture.
-The masks stay M x M in their boxes. Knows neither files nor threads: pictures are told apart by a key.
+The masks stay M x M in their boxes: `engine.edges` makes more of them. Knows neither files nor threads:
+pictures are told apart by a key.
 """
 
 from __future__ import annotations
@@ -185,8 +186,8 @@ class Prompter:
     def predict_points(self, held: Held, clicks: Sequence[Click]) -> Prediction:
         """Candidates for what was clicked on, best first.
 
-        They contain every positive click; a candidate whose mask holds a negative one is left out where
-        there are others, else it is carved. Raises ModelError where no click is positive.
+        Their boxes contain every positive click; a candidate whose mask holds a negative one is left out
+        where there are others. Raises ModelError where no click is positive.
         """
         wanted = [click for click in clicks if click.positive]
         if not wanted:
@@ -200,13 +201,13 @@ class Prompter:
     def refine(
         self, held: Held, box_xyxy: Sequence[float], clicks: Sequence[Click], class_name: str | None = None
     ) -> Prediction:
-        """The mask inside a box that grows to hold every positive click and is carved by negative ones."""
+        """The mask inside a box that grows to hold every positive click."""
         x0, y0, x1, y1 = box_xyxy
         for click in clicks:
             if click.positive:
                 x0, y0 = min(x0, click.x), min(y0, click.y)
                 x1, y1 = max(x1, click.x), max(y1, click.y)
-        return _carved(self.predict_box(held, (x0, y0, x1, y1), class_name, clicks), clicks)
+        return self.predict_box(held, (x0, y0, x1, y1), class_name, clicks)
 
     # The second stage
 
@@ -307,37 +308,7 @@ def _weighed(answer: Prediction, clicks: Sequence[Click]) -> Prediction:
     agrees = np.max(said[:, ~positive], axis=1, initial=0.0) <= 0.5
     if agrees.any():
         order = order[agrees[order]]
-    return _carved(answer.take(order), clicks)
-
-
-def _carved(answer: Prediction, clicks: Sequence[Click]) -> Prediction:
-    """Masks without a disc around each negative click, half as wide as the way to what stays."""
-    assert answer.mask_probs is not None
-    negative = [one for one in clicks if not one.positive]
-    if not negative:
-        return answer
-    probs = answer.mask_probs.copy()
-    for row in range(len(answer)):
-        x, y = _centres(answer, row)
-        kept = [(one.x, one.y) for one in clicks if one.positive]
-        if not kept:  # a box says nothing of where the object is: its surest place does
-            surest = np.unravel_index(int(probs[row].argmax()), probs[row].shape)
-            kept = [(float(x[surest]), float(y[surest]))]
-        for one in negative:
-            radius = min(float(np.hypot(one.x - kx, one.y - ky)) for kx, ky in kept) / 2
-            probs[row][np.hypot(x - one.x, y - one.y) < radius] = 0.0
-    return Prediction(
-        answer.width, answer.height, answer.classes, answer.boxes_xyxy, answer.scores, answer.labels, probs
-    )
-
-
-def _centres(answer: Prediction, row: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """x and y of the centres of a mask's cells, image pixels: M x M each."""
-    assert answer.mask_probs is not None
-    x0, y0, x1, y1 = (float(edge) for edge in answer.boxes_xyxy[row])
-    middles = (np.arange(answer.mask_probs.shape[-1]) + 0.5) / answer.mask_probs.shape[-1]
-    x, y = np.meshgrid(x0 + middles * (x1 - x0), y0 + middles * (y1 - y0))
-    return x, y
+    return answer.take(order)
 
 
 def _at(answer: Prediction, row: int, click: Click) -> float:

@@ -26,6 +26,7 @@ from engine.document.boolean import iou
 from engine.document.mask import EMPTY, Mask
 from engine.document.polygons import from_polygons
 from engine.document.records import Box
+from engine.edges import candidates_at_edges
 from engine.formats.labelled import LabelledImage
 from engine.media.image import read_rgb
 from engine.media.picture import Rgb
@@ -34,7 +35,7 @@ from engine.models.version import load_network
 from engine.predict.predictor import Held, Predictor
 from engine.predict.prompts import Prompter
 from engine.prediction import Prediction
-from engine.prompt import Candidate, Click, candidates_of
+from engine.prompt import Candidate, Click
 from engine.refilter import masks
 from engine.train.boundary import boundary
 from engine.train.sources import load_labelled
@@ -77,11 +78,14 @@ def largest_error(found: Mask, true: Mask, height: int, width: int) -> Click:
 
 
 def clicks_needed(
-    answer: Callable[[Sequence[Click]], Sequence[Candidate]], true: Mask, height: int, width: int
+    answer: Callable[[Sequence[Click]], Sequence[Candidate]], true: Mask, found: Mask, height: int, width: int
 ) -> tuple[int, float, list[float]]:
-    """How many clicks until the best candidate is enough (MOST_CLICKS: never), IoU then, seconds each."""
+    """How many clicks until the best candidate is enough (MOST_CLICKS: never), IoU then, seconds each.
+
+    found: the mask to begin with.
+    """
     clicks: list[Click] = []
-    found, overlap, seconds = EMPTY, 0.0, []
+    overlap, seconds = iou(found, true), []
     while len(clicks) < MOST_CLICKS and overlap < ENOUGH:
         clicks.append(largest_error(found, true, height, width))
         began = time.perf_counter()
@@ -171,20 +175,28 @@ def _with_model(
     note: Callable[[str, float], None], prompter: Prompter, held: Held, true: Mask, box: Box
 ) -> None:
     began = time.perf_counter()
-    found = candidates_of(prompter.predict_box(held, box), 0.5)
+    answer = prompter.predict_box(held, box)
+    found = candidates_at_edges(answer, held.picture, (), 0.5)
     note("box_seconds", time.perf_counter() - began)
     mask = found[0].mask if found else EMPTY
-    note("box_iou", iou(mask, true))
-    note("box_boundary", boundary_iou(mask, true, held.height, held.width))
+    (plain,) = masks(answer)
+    for name, one in (("box", mask), ("box_without_edges", plain or EMPTY)):
+        note(f"{name}_iou", iou(one, true))
+        note(f"{name}_boundary", boundary_iou(one, true, held.height, held.width))
 
-    def answer(clicks: Sequence[Click]) -> Sequence[Candidate]:
-        return candidates_of(prompter.predict_points(held, clicks), 0.5)
+    def from_clicks(clicks: Sequence[Click]) -> Sequence[Candidate]:
+        return candidates_at_edges(prompter.predict_points(held, clicks), held.picture, clicks, 0.5)
 
-    count, overlap, seconds = clicks_needed(answer, true, held.height, held.width)
-    note("noc", count)
-    note("click_iou", overlap)
-    note("click_failed", overlap < ENOUGH)
-    note("click_seconds", statistics.fmean(seconds))
+    def from_box(clicks: Sequence[Click]) -> Sequence[Candidate]:
+        refined = prompter.refine(held, box, clicks)
+        return candidates_at_edges(refined, held.picture, clicks, 0.5)
+
+    for name, ask, start in (("click", from_clicks, EMPTY), ("box_click", from_box, mask)):
+        count, overlap, seconds = clicks_needed(ask, true, start, held.height, held.width)
+        note(f"{name}_noc", count)
+        note(f"{name}_iou", overlap)
+        note(f"{name}_failed", overlap < ENOUGH)
+        note(f"{name}_seconds", statistics.fmean(seconds) if seconds else 0.0)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from engine.device import number_format
+from engine.edges import candidates_at_edges
 from engine.messages import (
     Canceled,
     Event,
@@ -32,7 +33,7 @@ from engine.models.store import MODELS_VARIABLE
 from engine.models.version import save_version
 from engine.predict.predictor import Predictor
 from engine.predict.prompts import Prompter
-from engine.prompt import Click, candidates_of
+from engine.prompt import Click
 from engine.session import Session
 from tests.bench.conftest import Row
 from tests.engine.networks import card_of, lively_network, picture
@@ -59,10 +60,12 @@ def test_a_box_and_a_click_from_a_warm_cache(row: Row) -> None:
     boxes, clicks = [], []
     for n in range(CALLS + 3):
         began = time.perf_counter()
-        candidates_of(prompter.predict_box(held, (100 + n, 80, 420 + n, 500)), 0.5)
+        box = prompter.predict_box(held, (100 + n, 80, 420 + n, 500))
+        candidates_at_edges(box, held.picture, (), 0.5)
         boxes.append(time.perf_counter() - began)
         began = time.perf_counter()
-        candidates_of(prompter.predict_points(held, [Click(300 + n, 250)]), 0.5)
+        points = prompter.predict_points(held, [Click(300 + n, 250)])
+        candidates_at_edges(points, held.picture, [Click(300 + n, 250)], 0.5)
         clicks.append(time.perf_counter() - began)
     row("mask of a box, R50-FPN, one thread, warm", _milliseconds(boxes[3:]), "asked: 30 ms", "")
     row("candidates of a click, R50-FPN, one thread, warm", _milliseconds(clicks[3:]), "asked: 80 ms", "")
