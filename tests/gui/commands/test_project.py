@@ -24,6 +24,7 @@ def test_that_a_backup_is_written_and_told_or_refused_and_told(place: Place, tmp
     place.wait(lambda: noticed)
     assert str(copy) in noticed[0]
     assert copy.read_bytes()[:6] == b"SQLite"
-    project.backup(context, tmp_path / "none" / "copy.db")
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    project.backup(context, tmp_path / "file" / "copy.db")
     place.wait(lambda: failed)
     assert "copy.db" in failed[0]
