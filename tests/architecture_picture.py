@@ -38,11 +38,27 @@ def parts() -> list[str]:
     ordered: list[str] = []
     while waiting:
         candidates = [name for name in waiting if name.startswith("engine.")] or list(waiting)
-        # In a circle nobody is free: the one that waits for the fewest goes first, and its cell is marked.
-        first = min(candidates, key=lambda name: (len(waiting[name] - set(ordered)), name))
+        first = min(candidates, key=lambda name: _rank(name, waiting))
         ordered.append(first)
         del waiting[first]
     return ordered
+
+
+def _rank(name: str, waiting: Mapping[str, set[str]]) -> tuple[int, bool, int, str]:
+    """In a circle nobody is free: of the innermost one, who waits for the fewest goes first."""
+    behind = _behind(name, waiting)
+    return len(behind), name not in behind, len(waiting[name] & waiting.keys()), name
+
+
+def _behind(name: str, waiting: Mapping[str, set[str]]) -> set[str]:
+    """All that must still be drawn before a part, itself too where it is in a circle."""
+    found: set[str] = set()
+    todo = [name]
+    while todo:
+        new = (waiting[todo.pop()] & waiting.keys()) - found
+        found |= new
+        todo += new
+    return found
 
 
 def imports(importer: str, imported: str) -> bool:

@@ -99,7 +99,13 @@ def _be_the_fork(order: Order, said: int, counted: int) -> None:
 def serve() -> None:
     """Carry out orders until the input ends."""
     modules = {place.split(":")[0] for place in main.COMMANDS.values()} - {""}
-    for name in (*modules, "engine.jobs", "engine.worker", "engine.train.program", "engine.train.report.folder"):
+    for name in (
+        *modules,
+        "engine.jobs",
+        "engine.worker",
+        "engine.train.program",
+        "engine.train.report.folder",
+    ):
         importlib.import_module(name)
     for line in sys.stdin:
         fields = json.loads(line)

@@ -34,8 +34,9 @@ def test_that_a_copy_is_the_project_with_the_last_edit(
 def test_that_a_copy_does_not_take_the_place_of_the_project(project: Project, tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="is the project itself"):
         project.backup_to(project.database)
-    with pytest.raises(ProjectError, match=r"none/copy\.db"):
-        project.backup_to(tmp_path / "none" / "copy.db")
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    with pytest.raises(ProjectError, match=r"file/copy\.db"):
+        project.backup_to(tmp_path / "file" / "copy.db")
 
 
 def test_that_a_project_for_reading_can_be_copied(project: Project, folder: Path, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def work(order, send, stop):
     [
         ("raise DataError('It is empty.')", 1, "It is empty."),
         ("raise MemoryError", 1, "The memory does not suffice"),
-        ("raise RuntimeError('DefaultCPUAllocator: can\\'t allocate memory')", 1, "--side"),
+        ("raise RuntimeError('DefaultCPUAllocator: can\\'t allocate memory')", 1, "smaller image side"),
         ("raise ZeroDivisionError('by zero')", 70, "should not (ZeroDivisionError: by zero)"),
     ],
 )
