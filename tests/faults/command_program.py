@@ -17,10 +17,6 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2  # noqa: F401 - imported once, before the forks
-import matplotlib.pyplot  # noqa: F401
-import torch  # noqa: F401
-
 import main
 from engine.errors import MaskwrightError
 
@@ -97,10 +93,11 @@ def _be_the_fork(order: Order, said: int, counted: int) -> None:
 
 
 def serve() -> None:
-    """Carry out orders until the input ends."""
+    """Carry out orders until the input ends. What takes long to import is, once, before the forks."""
     modules = {place.split(":")[0] for place in main.COMMANDS.values()} - {""}
     for name in (
         *modules,
+        "matplotlib.pyplot",
         "engine.jobs",
         "engine.worker",
         "engine.train.program",

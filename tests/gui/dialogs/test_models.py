@@ -108,9 +108,13 @@ def test_that_a_stopped_download_says_so_and_goes_on_where_it_was(
 ) -> None:
     picker.mark(NAME)
     half = len(published.content) // 2
+
+    def kept() -> int:
+        return sum(part.stat().st_size for part in default_store().root.rglob("*.part"))
+
     server.does.drops = [half]  # and the next try comes a second later
     picker.dialog.fetch.click()
-    picker.wait(lambda: server.asked)
+    picker.wait(lambda: kept() == half)
     picker.dialog.stop.click()
     picker.wait(lambda: picker.models.download is None)
     assert "goes on where it stopped" in picker.dialog._problem.text()
