@@ -26,8 +26,8 @@ Grey = NDArray[np.float32]
 COARSE = 1.5
 """Window pixels of a mask's cell from which on its outline is drawn to edges."""
 
-_MOST_PIXELS = 60_000
-"""Of the window around a mask in which this is done."""
+_MOST_PIXELS, _NEXT_BEST_PIXELS = 60_000, 10_000
+"""Of the window around a mask in which this is done; a candidate that is not seen at once has to be quick."""
 _MARGIN = 0.15
 _REACH = 2.0  # of the filter, cells
 _SMOOTH = 1e-3  # of the filter: the square of a contrast that is no edge, in parts of white
@@ -42,7 +42,10 @@ def candidates_at_edges(
 ) -> tuple[Candidate, ...]:
     """The detections that have a pixel, in their order. picture, clicks: see `masks_at_edges`."""
     found = []
-    for row, mask in enumerate(masks_at_edges(answer, picture, clicks, mask_cutoff)):
+    plain = masks(answer, mask_cutoff)
+    for row, one in enumerate(plain):
+        most = _NEXT_BEST_PIXELS if row else _MOST_PIXELS
+        mask = _mask_at_edges(answer, row, picture, clicks, mask_cutoff, one or EMPTY, most)
         if not mask.is_empty:
             x0, y0, x1, y1 = (float(edge) for edge in answer.boxes_xyxy[row])
             name = answer.classes[int(answer.labels[row]) - 1]
@@ -60,13 +63,19 @@ def masks_at_edges(
     """
     plain = masks(answer, mask_cutoff)
     return [
-        _mask_at_edges(answer, row, picture, clicks, mask_cutoff, mask or EMPTY)
+        _mask_at_edges(answer, row, picture, clicks, mask_cutoff, mask or EMPTY, _MOST_PIXELS)
         for row, mask in enumerate(plain)
     ]
 
 
 def _mask_at_edges(
-    answer: Prediction, row: int, picture: Rgb, clicks: Sequence[Click], cutoff: float, plain: Mask
+    answer: Prediction,
+    row: int,
+    picture: Rgb,
+    clicks: Sequence[Click],
+    cutoff: float,
+    plain: Mask,
+    most: int,
 ) -> Mask:
     assert answer.mask_probs is not None
     x0, y0, x1, y1 = (float(edge) for edge in answer.boxes_xyxy[row])
@@ -76,7 +85,7 @@ def _mask_at_edges(
             x1, y1 = max(x1, click.x + 1), max(y1, click.y + 1)
     dx, dy = _MARGIN * (x1 - x0) + 2, _MARGIN * (y1 - y0) + 2
     size = answer.height, answer.width
-    window = Window(picture, (x0 - dx, y0 - dy, x1 + dx, y1 + dy), size=size, most=_MOST_PIXELS)
+    window = Window(picture, (x0 - dx, y0 - dy, x1 + dx, y1 + dy), size=size, most=most)
     if window.is_empty:
         return plain
     said = _probabilities(answer, row, window)

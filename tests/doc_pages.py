@@ -50,7 +50,8 @@ def command_line() -> str:
         "# Command line\n",
         MADE,
         "`python main.py` opens the window; `python main.py FOLDER` opens it on a folder. Everything else\n"
-        "is a command. In a bundle, write `maskwright` for `python main.py`.\n",
+        "is a command, and tells its options with `--help`. In a bundle, write `maskwright` for\n"
+        "`python main.py`.\n",
         "Exit codes: 0 all was done, 1 a failure told in one sentence, 2 wrong arguments, 70 a fault in the\n"
         "program (the log has the details), 130 stopped with Ctrl+C. With `--json` the result goes to\n"
         "standard output and everything else to standard error.\n",
@@ -68,7 +69,7 @@ def _command(command: click.Command, context: click.Context) -> Iterator[str]:
     yield f"{'#' * (depth + 1)} {context.command_path.removeprefix('main.py ')}\n"
     yield f"```\npython {context.command_path} {' '.join(command.collect_usage_pieces(context))}\n```\n"
     yield inspect.cleandoc(command.help or "") + "\n"
-    records = [one.get_help_record(context) for one in command.get_params(context) if one.name != "help"]
+    records = [one.get_help_record(context) for one in command.params]
     told = [(f"`{record[0]}`", record[1]) for record in records if record and record[1]]
     if told:
         yield table(("Option", ""), told)

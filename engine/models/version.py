@@ -67,10 +67,10 @@ def save_version(
         new_card.replace(card_path_of(weights))
         _flush_folder(folder)
     except (OSError, safetensors.SafetensorError) as e:
-        _discard(new_weights)
+        _take_back(new_weights, new_card)
         raise ModelError(f"Model {name} cannot be saved in {folder}: {e}.") from e
     except ValueError as e:
-        _discard(new_weights)
+        _take_back(new_weights, new_card)
         raise ModelError(f"Model {name} cannot be saved: its card holds a value JSON has no form for.") from e
     return ModelVersion(weights, card)
 
@@ -109,6 +109,13 @@ def _flush_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _take_back(new_weights: Path, new_card: Path) -> None:
+    """Leave the old version as it was. A card whose weights took their place already goes with them."""
+    if new_weights.exists():
+        _discard(new_card)
+    _discard(new_weights)
 
 
 def _discard(path: Path) -> None:
