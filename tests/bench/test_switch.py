@@ -102,11 +102,11 @@ def switch(window: MainWindow, ids: list[int]) -> tuple[list[float], list[float]
     return wall, cpu
 
 
-def test_that_the_next_image_with_5000_masks_comes_at_once(window: MainWindow, row: Row) -> None:
+def test_that_an_image_with_5000_masks_comes_at_once(window: MainWindow, row: Row) -> None:
     order = list(window.desk.order)
     ahead = switch(window, order[1:3])
     cold = switch(window, [order[5], order[0]])
     for name, (wall, cpu) in (("the next", ahead), ("any other", cold)):
         what = f"switch to {name} image, 5,000 masks, 24 MP, worst"
         row(what, f"{max(wall):.0f} ms", f"{max(cpu):.0f} ms of the processor", "")
-    assert max(ahead[0]) <= SWITCH_MS
+    assert max(*ahead[0], *cold[0]) <= SWITCH_MS
