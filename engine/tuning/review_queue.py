@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine.document.records import MediaItem, ReviewState
 from engine.project import Project
 from engine.project.examined import Conflict, Examined
@@ -106,14 +109,26 @@ def _spread(
 ) -> list[MediaItem]:
     """At random, but each as far along the folder's list from the ones before as a draw of a few allows."""
     left = sorted(waiting, key=lambda item: _chance(item, seed))
-    far, picked = list(taken), list[MediaItem]()
+    at = np.array([places[item.id] for item in left], np.int64)
+    away = _distances(at, np.array(sorted(taken), np.int64))
+    picked = list[MediaItem]()
     while left and len(picked) < count:
-        few = left[: max(8, len(left) // 10)]
-        best = max(few, key=lambda item: min((abs(places[item.id] - one) for one in far), default=0))
-        left.remove(best)
-        picked.append(best)
-        far.append(places[best.id])
+        best = int(np.argmax(away[: max(8, len(left) // 10)]))
+        picked.append(left.pop(best))
+        away = np.delete(np.minimum(away, abs(at - at[best])), best)
+        at = np.delete(at, best)
     return picked
+
+
+def _distances(at: NDArray[np.int64], ones: NDArray[np.int64]) -> NDArray[np.float64]:
+    """From each place to the nearest of others, which ascend; infinite where there are none."""
+    if not len(ones):
+        return np.full(len(at), np.inf)
+    above = np.searchsorted(ones, at)
+    below = ones[np.maximum(above - 1, 0)]
+    beyond = ones[np.minimum(above, len(ones) - 1)]
+    away: NDArray[np.float64] = np.minimum(abs(at - below), abs(beyond - at)).astype(np.float64)
+    return away
 
 
 def _doubtful(
