@@ -12,7 +12,8 @@ from pathlib import Path
 
 import cv2
 
-from engine.cli.console import Progress, say
+from engine.cli import batch
+from engine.cli.console import say
 from engine.cli.models import obtain
 from engine.document.records import ClassDef, Instance, ReviewState
 from engine.errors import DataError, MaskwrightError, ModelError
@@ -22,18 +23,14 @@ from engine.formats.labelled import LabelledImage, LabelledSet
 from engine.media.image import read_rgb
 from engine.media.scan import is_video_name
 from engine.messages import (
-    Canceled,
-    Failed,
+    Event,
     Finished,
-    ImageFailed,
     ImageLabelled,
     LabelFolder,
     ModelReady,
 )
-from engine.messages import Progress as Pace
 from engine.overlay import draw
 from engine.project import Project
-from engine.session import run_to_end
 
 EXIT_CANCELED = 130
 
@@ -110,39 +107,20 @@ def run(request: LabelFolder, report: Report) -> None:
     # As the project itself says it, so that its images are found below it.
     request = replace(request, folder=request.folder.resolve())
     report.requests.append(request)
-    display: Progress | None = None
-    events = run_to_end(request)
-    try:
-        for event in events:
-            match event:
-                case ModelReady():
-                    if event.device != report.device:
-                        say(f"model {event.name} on {event.device}")
-                    report.device = event.device
-                case Pace() if display is None and event.total:
-                    display = Progress(f"label {request.folder.name}", event.total).__enter__()
-                case ImageLabelled():
-                    report.labelled += 1
-                    report.instances += event.instances
-                    if display:
-                        display.advance()
-                case ImageFailed():
-                    report.failures.append(event.reason)
-                    if display:
-                        display.advance(failed=True)
-                    say(f"failed: {event.reason}")
-                case Finished():
-                    _count_the_rest(report, event)
-                case Failed():
-                    raise MaskwrightError(event.message)
-                case Canceled():
-                    report.canceled = True
-    except KeyboardInterrupt:
-        report.canceled = True
-    finally:
-        events.close()
-        if display:
-            display.__exit__(None, None, None)
+
+    def note(event: Event) -> None:
+        match event:
+            case ModelReady():
+                if event.device != report.device:
+                    say(f"model {event.name} on {event.device}")
+                report.device = event.device
+            case ImageLabelled():
+                report.labelled += 1
+                report.instances += event.instances
+            case Finished():
+                _count_the_rest(report, event)
+
+    batch.carry_out(request, f"label {request.folder.name}", report, note)
 
 
 def _count_the_rest(report: Report, event: Finished) -> None:

@@ -5,24 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.cli import exchanging
-from engine.cli.console import Progress, say
+from engine.cli import batch, exchanging
+from engine.cli.console import say
 from engine.cli.labelling import EXIT_CANCELED, check_model
-from engine.errors import DataError, MaskwrightError
+from engine.errors import DataError
 from engine.exchange.exporting import ExportOptions
 from engine.exchange.importing import home_of
 from engine.messages import (
-    Canceled,
-    Failed,
+    Event,
     Finished,
-    ImageFailed,
     ImageUpgraded,
     ModelChoice,
     ModelReady,
     UpgradeBoxes,
 )
-from engine.messages import Progress as Pace
-from engine.session import run_to_end
 from engine.upgrading import CHECK
 
 
@@ -93,39 +89,19 @@ def run(
 
 
 def _give_masks(request: UpgradeBoxes, report: Report) -> None:
-    display: Progress | None = None
-    events = run_to_end(request)
-    try:
-        for event in events:
-            match event:
-                case ModelReady():
-                    say(f"model {event.name} on {event.device}")
-                case Pace() if display is None and event.total:
-                    display = Progress(f"masks for {request.folder.name}", event.total).__enter__()
-                case ImageUpgraded():
-                    report.images += 1
-                    report.masks += event.masks
-                    report.doubtful += event.doubtful
-                    report.doubtful_images += [event.path] * (event.doubtful > 0)
-                    if display:
-                        display.advance()
-                case ImageFailed():
-                    report.failures.append(event.reason)
-                    if display:
-                        display.advance(failed=True)
-                    say(f"failed: {event.reason}")
-                case Finished():
-                    report.seconds = float(event.summary["seconds"])
-                case Failed():
-                    raise MaskwrightError(event.message)
-                case Canceled():
-                    report.canceled = True
-    except KeyboardInterrupt:
-        report.canceled = True
-    finally:
-        events.close()
-        if display:
-            display.__exit__(None, None, None)
+    def note(event: Event) -> None:
+        match event:
+            case ModelReady():
+                say(f"model {event.name} on {event.device}")
+            case ImageUpgraded():
+                report.images += 1
+                report.masks += event.masks
+                report.doubtful += event.doubtful
+                report.doubtful_images += [event.path] * (event.doubtful > 0)
+            case Finished():
+                report.seconds = float(event.summary["seconds"])
+
+    batch.carry_out(request, f"masks for {request.folder.name}", report, note)
 
 
 def write(report: Report, out: Path, format_name: str, *, overwrite: bool) -> None:
