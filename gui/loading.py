@@ -17,7 +17,7 @@ from PySide6.QtCore import QCoreApplication
 from engine.document.document import Document
 from engine.document.records import ClassDef, Instance, MediaItem, ReviewState
 from engine.errors import ProjectError
-from engine.media.image import contrast_in_force, probe
+from engine.media.image import contrast_in_force, frame_size, probe
 from engine.media.picture import Rgb
 from engine.project import Project
 from engine.project.journal import Past
@@ -78,8 +78,9 @@ class Loader:
         path = project.path_of(item)
         self.pictures.begin(path, item.frame, item.contrast)
         ready = self._take(project, item.id)
-        if ready is None and item.width:  # the size is known: the masks need not wait for the pixels
-            ready = self._make_ready(project, item.id, item.height, item.width)
+        if ready is None:  # a header tells the size at once: the masks need not wait for the pixels
+            width, height = frame_size(path, item.frame) if not item.width else (item.width, item.height)
+            ready = self._make_ready(project, item.id, height, width)
         pixels = self.pictures.read(path, item.frame, item.contrast)
         height, width = pixels.shape[:2]
         has_more = False
@@ -87,7 +88,7 @@ class Loader:
             with suppress(ProjectError):  # a disk that refuses must not hide the picture
                 has_more = _note_size(project, item, width, height)
         # An edit may have come while the picture was decoded.
-        if ready is None or ready.labels.labels.shape != (height, width) or not self._holds(ready, item.id):
+        if ready.labels.labels.shape != (height, width) or not self._holds(ready, item.id):
             ready = self._make_ready(project, item.id, height, width)
         sized = replace(item, width=width, height=height)
         stale = _is_stale(project, item, ready.document)

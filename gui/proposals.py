@@ -48,6 +48,7 @@ SAME_OBJECT = 0.8
 """Boxes of a proposal and of a person's instance that meet by this IoU show the same object."""
 
 _BUSY_MS = 150
+_HIDDEN_KEPT = 4  # images, for as many as are made ready ahead of time
 
 
 class Look(Enum):
@@ -85,6 +86,16 @@ class _Asked:
     contrast: Contrast
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Hidden:
+    """Which proposals are hidden, and what that was worked out of."""
+
+    instances: tuple[Instance, ...]
+    classes: tuple[ClassDef, ...]
+    thresholds: Thresholds
+    ids: frozenset[int]
+
+
 class Proposals(QObject):
     """Lives on the GUI thread."""
 
@@ -101,6 +112,7 @@ class Proposals(QObject):
         self._generation = 0  # of project and model: what an older one answers is dropped
         self._orders: dict[OrderId, _Asked] = {}
         self._answers: OrderedDict[int, _Answer] = OrderedDict()
+        self._hidden: tuple[_Hidden, ...] = ()
         self._batch_id = ""
         self._cutting = 0
         self._tentative: dict[int, str] = {}  # keys of proposals that are not on record, by media id
@@ -224,6 +236,7 @@ class Proposals(QObject):
         for order in orders:
             self._bridge.cancel(order)
         self._answers.clear()
+        self._hidden = ()
         self._tentative.clear()
         self._desk.tentative.clear()
         self._wanted_anew = None
@@ -433,7 +446,14 @@ class Proposals(QObject):
         self._editor.see(replace(self._editor.sight, suppressed=hidden))
 
     def _hides(self, instances: tuple[Instance, ...], classes: tuple[ClassDef, ...]) -> frozenset[int]:
-        return hidden_proposals(instances, {one.id: one.name for one in classes}, self.thresholds)
+        """As `hidden_proposals`, on any thread; the loader asks first, and whoever shows it asks again."""
+        thresholds = self.thresholds
+        for one in self._hidden:
+            if one.instances is instances and (one.classes, one.thresholds) == (classes, thresholds):
+                return one.ids
+        ids = hidden_proposals(instances, {one.id: one.name for one in classes}, thresholds)
+        self._hidden = (*self._hidden[1 - _HIDDEN_KEPT :], _Hidden(instances, classes, thresholds, ids))
+        return ids
 
     def _tell(self, problem: str = "") -> None:
         shown = self._editor.shown

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -261,17 +262,25 @@ def extra_of(instance: Instance) -> str | None:
 
 def _instance(row: tuple[object, ...], mask: Mask | None) -> Instance:
     id_, class_id, provenance, score, x0, y0, x1, y1, z, track_id, extra, _packed = row
-    rare = json.loads(extra) if isinstance(extra, str) else {}
-    return Instance(
-        id=_int(id_),
-        class_id=_int(class_id),
-        mask=mask,
-        box_xyxy=None if x0 is None else _box(x0, y0, x1, y1),
-        score=score if isinstance(score, float) else None,
-        provenance=_PROVENANCES[str(provenance)],
-        z=_int(z),
-        keypoints=tuple(Keypoint(*point) for point in rare.get("keypoints", ())),
+    assert isinstance(id_, int)
+    assert isinstance(class_id, int)
+    assert isinstance(z, int)
+    plain = Instance(
+        id_,
+        class_id,
+        mask,
+        None if x0 is None else _box(x0, y0, x1, y1),
+        score if isinstance(score, float) else None,
+        _PROVENANCES[str(provenance)],
+        z,
         track_id=None if track_id is None else _int(track_id),
+    )
+    if not isinstance(extra, str):
+        return plain
+    rare = json.loads(extra)
+    return replace(
+        plain,
+        keypoints=tuple(Keypoint(*point) for point in rare.get("keypoints", ())),
         attributes=tuple((name, value) for name, value in rare.get("attributes", ())),
         rings=tuple(tuple(ring) for ring in rare.get("rings", ())),
     )

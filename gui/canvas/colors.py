@@ -5,7 +5,7 @@ Opacity, colours, selection and what is hidden change this small table and nothi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -54,7 +54,7 @@ class ColorTable:
         self._sight = Sight()
         self._table: NDArray[np.uint32] | None = None
 
-    def style(self, labels: Sequence[int], rgb: Sequence[Rgb8], kinds: Sequence[Kind]) -> None:
+    def style(self, labels: Sequence[int], styles: Collection[tuple[Rgb8, Kind]]) -> None:
         """Say how labels look."""
         if not labels:
             return
@@ -63,7 +63,11 @@ class ColorTable:
             self._rgb = np.concatenate((self._rgb, np.zeros((more, 3), dtype=np.float32)))
             self._kind = np.concatenate((self._kind, np.zeros(more, dtype=np.uint8)))
             self._light = np.concatenate((self._light, np.zeros(more, dtype=np.uint8)))
-        self._rgb[labels], self._kind[labels] = rgb, kinds
+        looks = {style: row for row, style in enumerate(dict.fromkeys(styles))}
+        rows = np.fromiter((looks[style] for style in styles), np.intp, len(styles))
+        places = np.array(labels)
+        self._rgb[places] = np.array([rgb for rgb, _ in looks], np.float32)[rows]
+        self._kind[places] = np.array([kind for _, kind in looks], np.uint8)[rows]
         self._table = None
 
     def light(self, labels: dict[int, Light]) -> None:

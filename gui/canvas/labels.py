@@ -70,6 +70,10 @@ class LabelMap:
         """The label of a layer; 0 where there is no such layer."""
         return self._label_of.get(id_, 0)
 
+    def labels_of(self, ids: Iterable[int]) -> list[int]:
+        """`label_of` of each."""
+        return [self._label_of.get(id_, 0) for id_ in ids]
+
     def ids_within(self, x0: float, y0: float, x1: float, y1: float, *, least: float = 0.0) -> list[int]:
         """Ids of the layers whose boxes meet a rectangle and a side of `least` at least, large first."""
         found = self._meeting(x0, y0, x1, y1)

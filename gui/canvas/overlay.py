@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from engine.document.document import Document
 from engine.document.paint import Rectangle
-from engine.document.records import Instance
+from engine.document.records import Instance, Provenance
 from gui.canvas.colors import UNKNOWN, ColorTable, Kind, Light, Rgb8
 from gui.canvas.labels import BEING_PAINTED, LabelMap, layers_of
 from gui.editor import Sight
@@ -36,18 +36,19 @@ class Overlay:
         ignored = () if sight.hide_all else document.ignore_regions
         styles = {region.id: (UNKNOWN, Kind.IGNORED) for region in ignored}
         self.has_ignored = bool(ignored)
+        made: dict[tuple[int, Provenance], tuple[Rgb8, Kind]] = {}  # few styles for thousands of instances
         for one in visible:
             if one.mask is not None:
-                kind = Kind.PROPOSAL if one.provenance.is_proposal else Kind.SOLID
-                styles[one.id] = (classes.get(one.class_id, UNKNOWN), kind)
+                look = (one.class_id, one.provenance)
+                if look not in made:
+                    kind = Kind.PROPOSAL if one.provenance.is_proposal else Kind.SOLID
+                    made[look] = (classes.get(one.class_id, UNKNOWN), kind)
+                styles[one.id] = made[look]
         changed = self.labels.update([] if sight.hide_all else layers_of(document, visible))
-        restyled = [id_ for id_, style in styles.items() if self._styles.get(id_) != style]
+        before = self._styles
+        restyled = [id_ for id_, style in styles.items() if before.get(id_) != style]
         # A label may have gone from one instance to another, so that all are styled.
-        self.colors.style(
-            [self.labels.label_of(id_) for id_ in styles],
-            [rgb for rgb, _ in styles.values()],
-            [kind for _, kind in styles.values()],
-        )
+        self.colors.style(self.labels.labels_of(styles), styles.values())
         self._styles = styles
         changed += self._boxes_of(restyled)
         self._light()
@@ -70,7 +71,7 @@ class Overlay:
         changed = self.labels.paint(painted.instance_id, painted.canvas, painted.changed)
         label = self.labels.label_of(BEING_PAINTED)
         if label:
-            self.colors.style([label], [rgb], [Kind.SOLID])
+            self.colors.style([label], [(rgb, Kind.SOLID)])
             self._light()
         return changed
 

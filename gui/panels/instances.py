@@ -59,7 +59,8 @@ class InstanceModel(QStringListModel):
     def take(self, instances: list[Instance]) -> bool:
         """List these; False where the rows stay and only their looks may be others."""
         self.names = {one.id: (one.name, one.color) for one in self.editor.classes}
-        strings = [self.name(one) for one in instances]
+        gone = self.tr("(deleted class)")
+        strings = [self.names.get(one.class_id, (gone, ""))[0] for one in instances]
         same = [one.id for one in instances] == [one.id for one in self.rows] and strings == self.stringList()
         self.rows = instances
         self.places = {one.id: row for row, one in enumerate(instances)}
@@ -238,7 +239,7 @@ class Instances(QWidget):
         """List what the editor has now."""
         document = self._editor.document
         found = list(reversed(document.instances)) if document else []
-        seen = [one for one in found if self._editor.sight.shows(one)]
+        seen = list(reversed(self._editor.visible))
         self._is_following = True
         self.model.take(found if self.hidden.isChecked() else seen)
         self._is_following = False

@@ -170,11 +170,13 @@ class ProposalsPanel(QWidget):
         shown = self._editor.shown
         if shown is None:
             return ""
-        offered = [one for one in shown.document.instances if one.provenance.is_proposal]
+        offered, seen = (
+            sum(one.provenance.is_proposal for one in some)
+            for some in (shown.document.instances, self._editor.visible)
+        )
         if not offered:
             return self.tr("No proposals on this image.")
-        seen = sum(self._editor.sight.shows(one) for one in offered)
-        return self.tr("{seen} of {all} proposals shown").format(seen=seen, all=len(offered))
+        return self.tr("{seen} of {all} proposals shown").format(seen=seen, all=offered)
 
     @Slot()
     def _fill_classes(self) -> None:

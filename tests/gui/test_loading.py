@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from PySide6.QtWidgets import QApplication
 
 from engine.document.diff import Diff
 from engine.document.records import MediaItem
+from engine.media.picture import Rgb
 from engine.project import Project
 from gui import loading
 from gui.editor import Sight
@@ -83,6 +86,32 @@ def test_that_what_changed_since_is_read_anew(
         case "class deleted":
             project.delete_classes([class_id])
     assert loader.load(project, item).shown.document.records == project.load(item.id).records
+
+
+def test_that_the_masks_of_a_picture_never_seen_do_not_wait_for_its_pixels(
+    project: Project, loader: Loader, item: MediaItem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id_ = draw(project, item)
+    assert item.width == 0
+    are_placed = threading.Event()
+    read, make = Pictures.read, Loader._make_ready
+
+    def read_last(pictures: Pictures, *key: Any) -> Rgb:
+        assert are_placed.wait(1), "the masks wait for the pixels"
+        return read(pictures, *key)
+
+    def made(*about: Any) -> Any:
+        ready = make(*about)
+        are_placed.set()
+        return ready
+
+    monkeypatch.setattr(Pictures, "begin", lambda *_key: None)
+    monkeypatch.setattr(Pictures, "read", read_last)
+    monkeypatch.setattr(Loader, "_make_ready", made)
+    shown = loader.load(project, item).shown
+    assert shown.labels is not None
+    assert shown.labels.label_of(id_)
+    assert shown.labels.labels.shape == shown.pixels.shape[:2]
 
 
 def test_that_a_document_is_given_away_once(project: Project, loader: Loader, item: MediaItem) -> None:
