@@ -71,7 +71,9 @@ def run(make_window: Callable[[Settings], Window], paths: Sequence[Path]) -> int
     window = make_window(settings)
     before = sys.excepthook
     sys.excepthook = _to_log_and(window.tell)
-    interrupted = signal.signal(signal.SIGINT, lambda _number, _frame: app.quit())
+    # From the loop: a signal also comes in the middle of a painting, where closing the window would crash,
+    # and before there is a loop that could be left.
+    interrupted = signal.signal(signal.SIGINT, lambda _number, _frame: QTimer.singleShot(0, app, app.quit))
     beat = QTimer(interval=_SIGNALS_MS)  # Python sees a signal only when it is called
     beat.timeout.connect(lambda: None)
     beat.start()
@@ -89,7 +91,7 @@ def run(make_window: Callable[[Settings], Window], paths: Sequence[Path]) -> int
     splash.stay_before(window.frameGeometry())
     window.begin(paths)
     # Once the window is painted: torch would hold it up.
-    QTimer.singleShot(_PAINTED_MS, app, lambda: window.start_engine(ready))
+    QTimer.singleShot(_PAINTED_MS, splash, lambda: window.start_engine(ready))
     try:
         with applog.crashes_told():
             return app.exec()
