@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -107,9 +108,14 @@ def open_window(paths: Sequence[Path], camera: Source | None = None) -> int:
         if not path.exists():
             raise MaskwrightError(f"There is no file or folder called {path}: check the name.")
     check_display()
-    from gui.app import run
+    # Python answers Ctrl+C with an exception, which Qt's imports abort at or swallow. Nothing is open yet.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        from gui.app import run
 
-    return run(lambda settings: _make_window(settings, camera), paths)
+        return run(lambda settings: _make_window(settings, camera), paths)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _make_window(settings: Settings, camera: Source | None) -> MainWindow:

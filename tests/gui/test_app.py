@@ -1,4 +1,4 @@
-"""Ctrl+C in the terminal that the window was started from."""
+"""Ctrl+C in the terminal that the window is started from."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from PySide6.QtGui import QCloseEvent, QPaintEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
+import main
 from gui import app
 
 
@@ -53,3 +54,18 @@ def test_that_ctrl_c_closes_the_window_once_the_loop_is_free(
     assert page.was_closed
     assert not page.was_closed_in_a_painting
     page.deleteLater()
+
+
+def test_that_ctrl_c_ends_a_start_as_the_system_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Raised as an exception it aborts Qt's imports, or is swallowed by them."""
+    found: list[object] = []
+
+    def run(*_anything: object) -> int:
+        found.append(signal.getsignal(signal.SIGINT))
+        return 0
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(app, "run", run)
+    assert main.open_window(()) == 0
+    assert found == [signal.SIG_DFL]
+    assert signal.getsignal(signal.SIGINT) is before
