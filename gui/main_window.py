@@ -30,6 +30,7 @@ from gui.bridge import Bridge
 from gui.canvas.view import CanvasView
 from gui.commands import load_all
 from gui.commands.registry import COMMANDS, Context
+from gui.context_menu import show_menu
 from gui.desk import Desk
 from gui.dialogs.unsaved import may_leave
 from gui.dialogs.verdict import show_comparison
@@ -296,6 +297,8 @@ class MainWindow(QMainWindow):
         self.live.changed.connect(self._on_camera)
         self.canvas.moving_pressed.connect(self._on_moving_pressed)
         self.canvas.space_tapped.connect(lambda: self._on_asked("image.accept"))
+        for place in (self.canvas, self.instances):
+            place.menu_wanted.connect(lambda at: show_menu(self, self.actions_, self.context, at))
 
     def _restore(self) -> None:
         choices = self.settings.choices

@@ -2,17 +2,19 @@
 
 The left button works the tool; the middle one, or the left with space held, moves the picture; so does a
 trackpad. The wheel zooms to the pointer, or goes through the tool's candidates; with Ctrl it sizes the brush.
+The right button selects what it is pressed on and asks for a menu.
 Knows no drawing.
 """
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QPointF, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QNativeGestureEvent, QWheelEvent
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt, Signal
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QNativeGestureEvent, QWheelEvent
 from PySide6.QtWidgets import QGestureEvent, QPinchGesture
 
 from gui.canvas.minimap import Minimap
 from gui.editor import Editor
+from gui.tools.picking import Picker
 from gui.tools.tool import Keys, Pointer
 
 TAP_MS = 200
@@ -41,11 +43,13 @@ class CanvasInput(QObject):
 
     space_tapped = Signal()
     cursor_changed = Signal()
+    menu_wanted = Signal(QPoint)  # on the screen
 
     def __init__(self, editor: Editor, minimap: Minimap) -> None:
         super().__init__()
         self._editor = editor
         self._minimap = minimap
+        self._picker = Picker(editor)
         self._pan_from: QPointF | None = None
         self._drags_minimap = False
         self._space_at: int | None = None  # when space went down, ms
@@ -74,6 +78,8 @@ class CanvasInput(QObject):
                 return self._native_gesture(event)
             case QMouseEvent():
                 return self._mouse(event)
+            case QContextMenuEvent():
+                return self._menu(event)
             case QKeyEvent():
                 return self._key(event)
             case QGestureEvent():
@@ -149,6 +155,17 @@ class CanvasInput(QObject):
             self._is_down = False
             self._editor.pointer_up(self._pointer(event.position(), event.modifiers()))
         self.cursor_changed.emit()
+        return True
+
+    def _menu(self, event: QContextMenuEvent) -> bool:
+        editor = self._editor
+        if editor.shown is None or self._is_down or editor.tool.is_busy:
+            return False
+        if event.reason() is QContextMenuEvent.Reason.Mouse:  # the key's menu is of what is selected already
+            under = self._picker.at(self._pointer(QPointF(event.pos()), event.modifiers()))
+            if not set(under) & set(editor.selection):
+                editor.select(under[:1])
+        self.menu_wanted.emit(event.globalPos())
         return True
 
     @property

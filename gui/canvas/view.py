@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -42,6 +42,7 @@ class CanvasView(QWidget):
     """Shows what an editor has. Close it, or call `stop`, to end its thread."""
 
     space_tapped = Signal()
+    menu_wanted = Signal(QPoint)  # on the screen
     moving_pressed = Signal()  # a moving picture was clicked
 
     def __init__(self, editor: Editor, parent: QWidget | None = None) -> None:
@@ -91,6 +92,7 @@ class CanvasView(QWidget):
         editor.classes_changed.connect(self._take_classes)
         self._builder.built.connect(self._take_level)
         self._input.space_tapped.connect(self.space_tapped)
+        self._input.menu_wanted.connect(self.menu_wanted)
         self._input.cursor_changed.connect(self._update_cursor)
 
     def stop(self) -> None:

@@ -12,6 +12,7 @@ from PySide6.QtCore import (
     QModelIndex,
     QObject,
     QPersistentModelIndex,
+    QPoint,
     QRect,
     QRectF,
     QSize,
@@ -182,6 +183,7 @@ class Instances(QWidget):
     """The panel."""
 
     asked = Signal(str)  # a command's id
+    menu_wanted = Signal(QPoint)  # on the screen
 
     def __init__(self, editor: Editor, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -212,6 +214,8 @@ class Instances(QWidget):
         self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.view.setMouseTracking(True)
         self.view.setAccessibleName(self.tr("Instances"))
+        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.view.customContextMenuRequested.connect(self._on_menu)
         self.view.entered.connect(lambda index: editor.hover(self.model.rows[index.row()].id))
         self.view.viewport().installEventFilter(self)
         self.view.selectionModel().selectionChanged.connect(self._on_selected)
@@ -273,6 +277,11 @@ class Instances(QWidget):
         self._editor.select(self.model.rows[row].id for row in rows)
         self._is_following = False
         self._enable()
+
+    @Slot(QPoint)
+    def _on_menu(self, at: QPoint) -> None:
+        if self._editor.selection:  # the press has selected what it was on
+            self.menu_wanted.emit(self.view.viewport().mapToGlobal(at))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
         if event.type() == QEvent.Type.Leave:

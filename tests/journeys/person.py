@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt, QTimer
+from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -66,6 +67,13 @@ class Person:
     def click(self, x: float, y: float) -> None:
         """On the image."""
         QTest.mouseClick(self.window.canvas, Qt.MouseButton.LeftButton, pos=self.at(x, y))
+
+    def menu(self, x: float, y: float) -> None:
+        """The right button on the image."""
+        at = self.at(x, y)
+        place = self.window.canvas.mapToGlobal(at)
+        event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, at, place)
+        QApplication.sendEvent(self.window.canvas, event)
 
     def drag(self, *points: tuple[float, float]) -> None:
         """Along these points of the image."""

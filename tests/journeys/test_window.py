@@ -10,10 +10,12 @@ import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QMessageBox, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QMenu, QMessageBox, QPushButton
 
 from engine import applog
+from engine.document.diff import Diff
 from engine.document.records import Instance, Provenance, ReviewState
+from engine.project import Project
 from gui.actions import Actions
 from gui.commands.registry import COMMANDS
 from gui.dialogs.classes import NameDialog
@@ -22,7 +24,7 @@ from gui.dialogs.shortcuts import ShortcutPage
 from gui.main_window import MainWindow
 from gui.saving import Kept
 from tests.gui import conftest
-from tests.gui.making import folder_of, picture, stored
+from tests.gui.making import drawn, folder_of, picture, stored
 from tests.journeys import person as person_module
 from tests.journeys.person import SAMPLES, Person, quiet
 
@@ -218,7 +220,6 @@ def test_that_the_palette_runs_a_command_and_the_shortcut_page_changes_its_keys(
 def test_that_a_second_window_says_that_it_is_read_only(
     at_the_window: Callable[..., int], folder: Path
 ) -> None:
-    from engine.project import Project
 
     def steps(person: Person) -> None:
         person.see("a.png")
@@ -476,6 +477,48 @@ def test_that_drawing_without_a_class_asks_for_one(at_the_window: Callable[..., 
         (bolt,) = person.window.editor.classes
         assert bolt.name == "bolt"
         assert [one.class_id for one in drawn_by(person)] == [bolt.id]
+
+    assert at_the_window([str(folder)], steps) == 0
+
+
+def test_that_the_right_button_offers_what_can_be_done_there(
+    at_the_window: Callable[..., int], folder: Path
+) -> None:
+    with Project.open(folder) as project:
+        project.refresh()
+        bolt = drawn(project.ensure_class("bolt").id)
+        project.save(project.media()[0].id, Diff(added={bolt.id: bolt}), name="Draw").result()
+
+    def offered_to(person: Person) -> list[str]:
+        (menu,) = person.window.findChildren(QMenu, "context")
+        found = [one.objectName() for one in menu.actions() if not one.isSeparator()]
+        menu.close()
+        person.wait(lambda: not person.window.findChildren(QMenu, "context"))
+        return found
+
+    def steps(person: Person) -> None:
+        quiet(person)
+        person.see("a.png")
+        window = person.window
+        x0, y0, x1, y1 = person.instances[0].bounds_xyxy
+        person.menu((x0 + x1) / 2, (y0 + y1) / 2)
+        offered = offered_to(person)
+        assert "shape.delete" in offered
+        assert "predict.accept" not in offered, "it is no proposal"
+        assert window.editor.selection == (bolt.id,)
+        person.menu(40, 30)
+        offered = offered_to(person)
+        assert "image.accept" in offered
+        assert "shape.delete" not in offered
+        row = window.instances.model.index(0)
+        at = window.instances.view.visualRect(row).center()
+        QTest.mouseClick(window.instances.view.viewport(), Qt.MouseButton.LeftButton, pos=at)
+        window.instances.view.customContextMenuRequested.emit(at)
+        (menu,) = window.findChildren(QMenu, "context")
+        (delete,) = (one for one in menu.actions() if one.objectName() == "shape.delete")
+        delete.trigger()
+        menu.close()
+        assert person.instances == ()
 
     assert at_the_window([str(folder)], steps) == 0
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QAction, QKeyEvent, QMouseEvent, QWheelEvent
+from PySide6.QtGui import QAction, QContextMenuEvent, QKeyEvent, QMouseEvent, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
+from engine.document.records import Instance
 from gui.camera import Camera
 from gui.tools.tool import Keys, Pointer, Tool
 from tests.gui.canvas.conftest import Canvas, Open
+from tests.gui.making import square
 
 LEFT, MIDDLE = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton
 PICTURE = np.full((200, 300, 3), 100, dtype=np.uint8)
@@ -269,3 +271,56 @@ def test_that_the_minimap_takes_the_pointer_where_it_lies(canvas: Canvas) -> Non
     x, y = canvas.editor.camera.to_image(250, 200)
     assert x > 160
     assert y == pytest.approx(100, abs=5)
+
+
+def ask_for_menu(canvas: Canvas, at: QPoint, *, by_key: bool = False) -> None:
+    reason = QContextMenuEvent.Reason.Keyboard if by_key else QContextMenuEvent.Reason.Mouse
+    QApplication.sendEvent(canvas.view, QContextMenuEvent(reason, at, canvas.view.mapToGlobal(at)))
+
+
+ON_THE_LEFT, ON_THE_RIGHT, ON_NOTHING = QPoint(12, 12), QPoint(112, 12), QPoint(60, 60)
+
+
+@pytest.fixture
+def two_squares(open_canvas: Open) -> Canvas:
+    """Instance 1 on the left and 2 on the right, at one view pixel an image pixel."""
+    canvas = open_canvas(Instance(1, 1, square(2, 2, 20)), Instance(2, 1, square(102, 2, 20)), pixels=PICTURE)
+    canvas.editor.set_camera(Camera(1.0, 0.0, 0.0))
+    return canvas
+
+
+@pytest.mark.parametrize(
+    ("selected", "pressed", "then"),
+    [
+        ((), ON_THE_LEFT, (1,)),
+        ((1,), ON_THE_RIGHT, (2,)),
+        ((1, 2), ON_THE_RIGHT, (1, 2)),
+        ((1,), ON_NOTHING, ()),
+    ],
+)
+def test_that_the_right_button_selects_what_its_menu_is_about(
+    two_squares: Canvas, selected: tuple[int, ...], pressed: QPoint, then: tuple[int, ...]
+) -> None:
+    places: list[QPoint] = []
+    two_squares.view.menu_wanted.connect(places.append)
+    two_squares.editor.select(selected)
+    ask_for_menu(two_squares, pressed)
+    assert two_squares.editor.selection == then
+    assert places == [two_squares.view.mapToGlobal(pressed)]
+
+
+def test_that_the_menu_key_keeps_the_selection(two_squares: Canvas) -> None:
+    places: list[QPoint] = []
+    two_squares.view.menu_wanted.connect(places.append)
+    two_squares.editor.select([1])
+    ask_for_menu(two_squares, ON_THE_RIGHT, by_key=True)
+    assert two_squares.editor.selection == (1,)
+    assert len(places) == 1
+
+
+def test_that_no_menu_comes_in_the_middle_of_a_shape(canvas: Canvas) -> None:
+    places: list[QPoint] = []
+    canvas.view.menu_wanted.connect(places.append)
+    recorder(canvas).busy = True
+    ask_for_menu(canvas, ON_NOTHING)
+    assert places == []
