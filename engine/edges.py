@@ -26,13 +26,15 @@ Grey = NDArray[np.float32]
 COARSE = 1.5
 """Window pixels of a mask's cell from which on its outline is drawn to edges."""
 
-_MOST_PIXELS, _NEXT_BEST_PIXELS = 60_000, 10_000
-"""Of the window around a mask in which this is done; a candidate that is not seen at once has to be quick."""
+_MOST_PIXELS = 60_000
+"""Of the window around a mask in which this is done."""
 _MARGIN = 0.15
 _REACH = 2.0  # of the filter, cells
 _SMOOTH = 1e-3  # of the filter: the square of a contrast that is no edge, in parts of white
-_NEIGHBOURHOOD, _DOT = 0.1, 0.015
-"""Of a click: where it may change the mask, and what is sure; shares of the window's longer side."""
+_NEIGHBOURHOOD = 0.1
+"""Of a click: where it may change the mask; share of the window's longer side."""
+_LEARNED_FROM, _DOT = 2.0, 0.15
+"""The colours of object and ground around such clicks, and what is sure: neighbourhoods."""
 _APART = 0.6  # of the way to a click that says the opposite
 _ROUNDS = 2
 
@@ -42,10 +44,7 @@ def candidates_at_edges(
 ) -> tuple[Candidate, ...]:
     """The detections that have a pixel, in their order. picture, clicks: see `masks_at_edges`."""
     found = []
-    plain = masks(answer, mask_cutoff)
-    for row, one in enumerate(plain):
-        most = _NEXT_BEST_PIXELS if row else _MOST_PIXELS
-        mask = _mask_at_edges(answer, row, picture, clicks, mask_cutoff, one or EMPTY, most)
+    for row, mask in enumerate(masks_at_edges(answer, picture, clicks, mask_cutoff)):
         if not mask.is_empty:
             x0, y0, x1, y1 = (float(edge) for edge in answer.boxes_xyxy[row])
             name = answer.classes[int(answer.labels[row]) - 1]
@@ -63,7 +62,7 @@ def masks_at_edges(
     """
     plain = masks(answer, mask_cutoff)
     return [
-        _mask_at_edges(answer, row, picture, clicks, mask_cutoff, mask or EMPTY, _MOST_PIXELS)
+        _mask_at_edges(answer, row, picture, clicks, mask_cutoff, mask or EMPTY)
         for row, mask in enumerate(plain)
     ]
 
@@ -75,7 +74,6 @@ def _mask_at_edges(
     clicks: Sequence[Click],
     cutoff: float,
     plain: Mask,
-    most: int,
 ) -> Mask:
     assert answer.mask_probs is not None
     x0, y0, x1, y1 = (float(edge) for edge in answer.boxes_xyxy[row])
@@ -85,7 +83,7 @@ def _mask_at_edges(
             x1, y1 = max(x1, click.x + 1), max(y1, click.y + 1)
     dx, dy = _MARGIN * (x1 - x0) + 2, _MARGIN * (y1 - y0) + 2
     size = answer.height, answer.width
-    window = Window(picture, (x0 - dx, y0 - dy, x1 + dx, y1 + dy), size=size, most=most)
+    window = Window(picture, (x0 - dx, y0 - dy, x1 + dx, y1 + dy), size=size, most=_MOST_PIXELS)
     if window.is_empty:
         return plain
     said = _probabilities(answer, row, window)
@@ -127,27 +125,25 @@ def _guided(picture: Grey, said: Grey, radius: int) -> Grey:
     def mean(of: Grey) -> Grey:
         return cv2.blur(of, size).astype(np.float32, copy=False)
 
-    colour, level = mean(picture), mean(said)
-    together = mean(picture * said[..., None]) - colour * level[..., None]
-    r, g, b = (picture[..., n] for n in range(3))
-    mr, mg, mb = (colour[..., n] for n in range(3))
+    r, g, b = (one.astype(np.float32, copy=False) for one in cv2.split(picture))
+    mr, mg, mb, level = mean(r), mean(g), mean(b), mean(said)
+    tr, tg, tb = mean(r * said) - mr * level, mean(g * said) - mg * level, mean(b * said) - mb * level
+    smooth = np.float32(_SMOOTH)
     rr, gg, bb = (
-        mean(r * r) - mr * mr + _SMOOTH,
-        mean(g * g) - mg * mg + _SMOOTH,
-        mean(b * b) - mb * mb + _SMOOTH,
+        mean(r * r) - mr * mr + smooth,
+        mean(g * g) - mg * mg + smooth,
+        mean(b * b) - mb * mb + smooth,
     )
     rg, rb, gb = mean(r * g) - mr * mg, mean(r * b) - mr * mb, mean(g * b) - mg * mb
     # The inverse of the symmetric 3 x 3 matrix of each pixel, by its cofactors.
     c00, c01, c02 = gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg
     c11, c12, c22 = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg
-    whole = np.maximum(rr * c00 + rg * c01 + rb * c02, 1e-12)
-    tr, tg, tb = (together[..., n] for n in range(3))
-    along_r = c00 * tr + c01 * tg + c02 * tb
-    along_g = c01 * tr + c11 * tg + c12 * tb
-    along_b = c02 * tr + c12 * tg + c22 * tb
-    slope = np.stack((along_r, along_g, along_b), axis=-1) / whole[..., None]
-    offset = level - (slope * colour).sum(axis=-1)
-    found: Grey = (mean(slope.astype(np.float32)) * picture).sum(axis=-1) + mean(offset.astype(np.float32))
+    whole = np.maximum(rr * c00 + rg * c01 + rb * c02, np.float32(1e-12))
+    along_r = (c00 * tr + c01 * tg + c02 * tb) / whole
+    along_g = (c01 * tr + c11 * tg + c12 * tb) / whole
+    along_b = (c02 * tr + c12 * tg + c22 * tb) / whole
+    offset = level - along_r * mr - along_g * mg - along_b * mb
+    found: Grey = mean(along_r) * r + mean(along_g) * g + mean(along_b) * b + mean(offset)
     return found
 
 
@@ -158,18 +154,40 @@ def _decided_anew(
     wrong: Sequence[bool],
 ) -> NDArray[np.bool_]:
     """What is an object, with the neighbourhoods of wrong clicks looked at again. points: window pixels."""
+    reach = _NEIGHBOURHOOD * max(is_object.shape)
+    around = np.array([point[:2] for point, is_wrong in zip(points, wrong, strict=True) if is_wrong])
+    left, top = np.maximum(around.min(axis=0) - _LEARNED_FROM * reach, 0).astype(int).tolist()
+    right, bottom = np.ceil(around.max(axis=0) + _LEARNED_FROM * reach).astype(int).tolist()
+    part = np.s_[top : bottom + 1, left : right + 1]
+    near = [
+        (x - left, y - top, positive, is_wrong)
+        for (x, y, positive), is_wrong in zip(points, wrong, strict=True)
+        if left <= x <= right and top <= y <= bottom
+    ]
+    found = is_object.copy()
+    found[part] = _cut_anew(pixels[part], is_object[part], near, reach)
+    return found
+
+
+def _cut_anew(
+    pixels: Rgb,
+    is_object: NDArray[np.bool_],
+    points: Sequence[tuple[float, float, bool, bool]],
+    reach: float,
+) -> NDArray[np.bool_]:
+    """As `_decided_anew`. points: x, y, whether they are positive, whether they are wrong."""
     said = np.where(is_object, cv2.GC_FGD, cv2.GC_BGD).astype(np.uint8)
-    side = max(said.shape)
     rows, columns = np.mgrid[: said.shape[0], : said.shape[1]] + 0.5
-    far = [np.hypot(columns - x, rows - y) for x, y, _ in points]
-    for (x, y, positive), away, is_wrong in zip(points, far, wrong, strict=True):
+    far = [np.hypot(columns - x, rows - y) for x, y, *_ in points]
+    for (x, y, positive, is_wrong), away in zip(points, far, strict=True):
         if is_wrong:
-            others = [float(np.hypot(x - x2, y - y2)) for x2, y2, other in points if other is not positive]
-            reach = min([_NEIGHBOURHOOD * side, *(_APART * other for other in others)])
-            said[away < reach] = cv2.GC_PR_FGD if positive else cv2.GC_PR_BGD
+            others = [float(np.hypot(x - x2, y - y2)) for x2, y2, other, _ in points if other is not positive]
+            said[away < min([reach, *(_APART * other for other in others)])] = (
+                cv2.GC_PR_FGD if positive else cv2.GC_PR_BGD
+            )
     dots = np.zeros(said.shape, np.bool_)
-    for (x, y, positive), away in zip(points, far, strict=True):
-        dot = away <= max(1.0, _DOT * side)
+    for (x, y, positive, _), away in zip(points, far, strict=True):
+        dot = away <= max(1.0, _DOT * reach)
         dot[_place(x, y, said.shape)] = True
         said[dot] = cv2.GC_FGD if positive else cv2.GC_BGD
         dots |= dot

@@ -51,6 +51,7 @@ from engine.predict.predictor import Predictor
 from engine.predict.prompts import Prompter
 from engine.prediction import Prediction
 from engine.project import Project
+from engine.prompt import Candidate
 from engine.proposing import prediction_key, proposals
 from engine.refilter import Thresholds, refilter
 from engine.tuning.examining import examine
@@ -149,16 +150,18 @@ class Jobs:
     def _prompt(self, order: OrderId, request: Prompt) -> Job:
         prompter = self._prompts_of(self._model(request.choice).predictor)
         held = prompter.set_image(_content_of(request), _reader(request))
-        answer = None
+        found: tuple[Candidate, ...] | None = None
         if request.box_xyxy is not None:
             answer = prompter.refine(held, request.box_xyxy, request.clicks, request.class_name)
+            found = candidates_at_edges(answer, held.picture, request.clicks, request.mask_cutoff)
         elif request.clicks:
-            answer = prompter.predict_points(held, request.clicks)
-        candidates = None
-        if answer is not None:
-            candidates = candidates_at_edges(answer, held.picture, request.clicks, request.mask_cutoff)
-        yield Prompted(order, request.generation, candidates)
-        return {"candidates": len(candidates or ())}
+            found = ()
+            for answer in prompter.points_one_by_one(held, request.clicks):
+                found += candidates_at_edges(answer, held.picture, request.clicks, request.mask_cutoff)
+                if found:  # seen while the next best is made
+                    yield Prompted(order, request.generation, found, more=True)
+        yield Prompted(order, request.generation, found)
+        return {"candidates": len(found or ())}
 
     def _explain(self, order: OrderId, request: Explain) -> Job:
         model = self._model(request.choice)

@@ -251,11 +251,15 @@ class Predicted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prompted:
-    """The answer to Prompt: candidates, best first. None where it was to get ready."""
+    """The answer to Prompt: candidates, best first. None where it was to get ready.
+
+    The best one comes at once, and again with every further one. more: the next best is still being made.
+    """
 
     order: OrderId
     generation: int
     candidates: tuple[Candidate, ...] | None
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,6 +6,7 @@ Masks stay as the head's M x M probabilities; they are made inside their boxes w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,4 +44,19 @@ class Prediction:
             self.scores[keep],
             self.labels[keep],
             probs,
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Prediction]) -> Prediction:
+        """Detections of the same image by the same model, one part after the other; one part at least."""
+        first = parts[0]
+        probs = [one.mask_probs for one in parts if one.mask_probs is not None]
+        return cls(
+            first.width,
+            first.height,
+            first.classes,
+            np.concatenate([one.boxes_xyxy for one in parts]),
+            np.concatenate([one.scores for one in parts]),
+            np.concatenate([one.labels for one in parts]),
+            np.concatenate(probs) if probs else None,
         )

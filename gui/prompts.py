@@ -45,6 +45,7 @@ class Prompts(QObject):
         self._generation = 0
         self._order: OrderId | None = None  # of the question under way
         self._under_way: _Asked | None = None
+        self._has_best = False  # the answer to it has come, and only grows
         self._next: _Asked | None = None
         self._readying: dict[OrderId, int] = {}  # media ids
         self._ready: int | None = None  # the media id of the image that the model has looked at
@@ -66,15 +67,21 @@ class Prompts(QObject):
         return shown is not None and shown.item.id == self._ready
 
     def ask(self, question: Question, then: Callable[[Answer], None]) -> None:
-        """`then` is called with the answer, unless a newer question or `drop` came first."""
+        """`then` is called with the answer, and again as it grows, until a newer question or `drop`."""
         self._next = _Asked(question, then, self._generation)
         if self._under_way is None:
             self._send()
+        elif self._has_best:
+            self._stop()  # the next bests of the last one are not worth a wait
 
     def drop(self) -> None:
         """Nobody waits any longer."""
         self._generation += 1
         self._next = None
+        self._stop()
+
+    def _stop(self) -> None:
+        """Have the model end what it is doing for the question under way."""
         if self._order is not None:
             self._bridge.cancel(self._order)
 
@@ -153,14 +160,17 @@ class Prompts(QObject):
             self._editor.preview_changed.emit()
         elif event.order == self._order and asked is not None and event.generation == self._generation:
             self._ready = shown.item.id
-            asked.then(Answer(asked.question, event.candidates or ()))
+            self._has_best = event.more
+            asked.then(Answer(asked.question, event.candidates or (), more=event.more))
+            if event.more and self._next is not None:
+                self._stop()
 
     @Slot(object)
     def _on_ended(self, event: Any) -> None:
         self._readying.pop(event.order, None)
         if event.order != self._order:
             return
-        asked, self._order, self._under_way = self._under_way, None, None
+        asked, self._order, self._under_way, self._has_best = self._under_way, None, None, False
         if isinstance(event, Failed) and asked is not None and asked.generation == self._generation:
             asked.then(Answer(asked.question, problem=event.message))
         if self._under_way is None:  # whoever heard of it may have asked already

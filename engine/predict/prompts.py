@@ -7,8 +7,9 @@ pictures are told apart by a key.
 
 from __future__ import annotations
 
+import heapq
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -184,7 +185,11 @@ class Prompter:
         return self._answer(held, boxes, found, probs)
 
     def predict_points(self, held: Held, clicks: Sequence[Click]) -> Prediction:
-        """Candidates for what was clicked on, best first.
+        """Candidates for what was clicked on, best first: those of `points_one_by_one`."""
+        return Prediction.joined(list(self.points_one_by_one(held, clicks)))
+
+    def points_one_by_one(self, held: Held, clicks: Sequence[Click]) -> Iterator[Prediction]:
+        """The same, one detection each; a mask is made when it is needed to tell which is the next best.
 
         Their boxes contain every positive click; a candidate whose mask holds a negative one is left out
         where there are others. Raises ModelError where no click is positive.
@@ -194,9 +199,23 @@ class Prompter:
             raise ModelError("Click on the object first: what to leave out comes after that.")
         with self._predictor.running():
             found = self._scored(held, wanted)
-            probs = self._masks(held, found, clicks)
-        answer = self._answer(held, found.boxes / _scale(held).to(found.boxes), found, probs)
-        return _weighed(answer, clicks)
+        boxes = found.boxes / _scale(held).to(found.boxes)
+        ranked: list[tuple[bool, float, int, Prediction]] = []  # a heap: what opposes the clicks is last
+        is_first = True
+        for row, best_to_come in enumerate((*found.scores.tolist(), 0.0)):
+            # A mask can only lower what the box head says.
+            while ranked and not ranked[0][0] and -ranked[0][1] >= best_to_come:
+                yield heapq.heappop(ranked)[-1]
+                is_first = False
+            if row < len(boxes):
+                only = found.take(torch.tensor([row], device=boxes.device))
+                with self._predictor.running():
+                    probs = self._masks(held, only, clicks)
+                answer = self._answer(held, boxes[row : row + 1], only, probs)
+                opposes, weight = _weighed(answer, clicks)
+                heapq.heappush(ranked, (opposes, -weight, row, answer))
+        while is_first and ranked:
+            yield heapq.heappop(ranked)[-1]
 
     def refine(
         self, held: Held, box_xyxy: Sequence[float], clicks: Sequence[Click], class_name: str | None = None
@@ -298,17 +317,12 @@ def _stand_ins(points: Tensor, shape: tuple[int, int]) -> Tensor:
 # What clicks make of masks
 
 
-def _weighed(answer: Prediction, clicks: Sequence[Click]) -> Prediction:
-    """Candidates ordered by score and by what their masks say of the clicks."""
-    assert answer.mask_probs is not None
-    said = np.array([[_at(answer, row, one) for one in clicks] for row in range(len(answer))], np.float32)
-    positive = np.array([one.positive for one in clicks], np.bool_)
-    agreement = np.where(positive, said, 1 - said).min(axis=1, initial=1.0)
-    order = np.argsort(-answer.scores * agreement, kind="stable")
-    agrees = np.max(said[:, ~positive], axis=1, initial=0.0) <= 0.5
-    if agrees.any():
-        order = order[agrees[order]]
-    return answer.take(order)
+def _weighed(answer: Prediction, clicks: Sequence[Click]) -> tuple[bool, float]:
+    """Of one candidate: whether its mask holds a negative click, and its score by how well it agrees."""
+    said = [(_at(answer, 0, one), one.positive) for one in clicks]
+    agreement = min(chance if positive else 1 - chance for chance, positive in said)
+    opposes = any(chance > 0.5 for chance, positive in said if not positive)
+    return opposes, float(answer.scores[0]) * agreement
 
 
 def _at(answer: Prediction, row: int, click: Click) -> float:

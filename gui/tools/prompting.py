@@ -49,11 +49,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """To a question: candidates, best first; or a sentence that says why there is none."""
+    """To a question: candidates, best first; or a sentence that says why there is none.
+
+    more: there may be further candidates, which come with another answer to the same question.
+    """
 
     question: Question
     candidates: tuple[Candidate, ...] = ()
     problem: str = ""
+    more: bool = False
 
 
 class Finder(Protocol):
@@ -64,7 +68,7 @@ class Finder(Protocol):
         """Whether an answer takes no longer than a blink: the model has looked at the image."""
 
     def ask(self, question: Question, then: Callable[[Answer], None]) -> None:
-        """`then` is called with the answer, unless a newer question or `drop` came first."""
+        """`then` is called with the answer, and again as it grows, until a newer question or `drop`."""
 
     def drop(self) -> None:
         """Nobody waits any longer."""
@@ -75,11 +79,14 @@ class Finder(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Prompt:
-    """What is open. place: of the candidate shown. class_id: chosen by the person."""
+    """What is open. place: of the candidate shown. turns: of Tab, to be made as soon as there are candidates
+    enough. class_id: chosen by the person.
+    """
 
     question: Question
     answer: Answer | None = None
     place: int = 0
+    turns: int = 0
     class_id: int | None = None
     is_accepted: bool = False  # before the answer was there
 
@@ -205,9 +212,12 @@ class PromptTool(DrawingTool):
             return
         if answer.problem and (prompt.answer is None or prompt.answer.problem != answer.problem):
             self.editor.refused.emit(answer.problem)
-        prompt.answer = answer
-        prompt.place = 0
-        self._show_candidate()
+        last, prompt.answer = prompt.answer, answer
+        if last is not None and last.more and last.question == answer.question and not answer.problem:
+            self._turn()
+        else:
+            prompt.place = prompt.turns = 0
+            self._show_candidate()
         self.editor.preview_changed.emit()
         self._changed = _NOTHING
         if prompt.is_accepted and prompt.is_answered:
@@ -250,15 +260,23 @@ class PromptTool(DrawingTool):
 
     @property
     def has_choice(self) -> bool:
-        return self.prompt is not None and self.prompt.answer is not None and len(
-            self.prompt.answer.candidates
-        ) > 1  # fmt: skip
+        answer = self.prompt.answer if self.prompt is not None else None
+        return answer is not None and (len(answer.candidates) > 1 or answer.more)
 
     def cycle(self, by: int) -> None:
+        if self.prompt is not None:
+            self.prompt.turns += by
+            self._turn()
+
+    def _turn(self) -> None:
+        """Show the candidate that was turned to; one that is still being made as soon as it is there."""
         prompt = self.prompt
-        if prompt is not None and prompt.answer is not None and prompt.answer.candidates:
-            prompt.place = (prompt.place + by) % len(prompt.answer.candidates)
-            self._show_candidate()
+        if prompt is None or prompt.answer is None or not prompt.answer.candidates or not prompt.turns:
+            return
+        place, count = prompt.place + prompt.turns, len(prompt.answer.candidates)
+        prompt.place = min(max(place, 0), count - 1) if prompt.answer.more else place % count
+        prompt.turns = place - prompt.place if prompt.answer.more else 0
+        self._show_candidate()
 
     def choose_class(self, class_id: int) -> bool:
         prompt = self.prompt

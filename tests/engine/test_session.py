@@ -27,6 +27,7 @@ from engine.messages import (
     Prompt,
     Prompted,
 )
+from engine.prompt import Click
 from engine.session import Session
 from tests.engine.networks import picture
 
@@ -163,3 +164,18 @@ def test_that_a_picture_written_anew_gets_another_answer(folder: Path) -> None:
             answers.append(answer.candidates[0])
     assert answers[0] == answers[1]
     assert answers[1].score != pytest.approx(answers[2].score, abs=1e-5)
+
+
+def test_that_the_best_of_a_click_comes_first_and_the_next_bests_after_it(folder: Path) -> None:
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    request = Prompt(
+        folder / "0.png", 0, ModelChoice("toy", device="cpu"), clicks=(Click(40, 30),), mask_cutoff=0.3
+    )
+    with Session(events.put, window=True) as session:
+        session.submit(request, Priority.PROMPT)
+        answers = [event for event in endings(events, 1) if isinstance(event, Prompted)]
+    found = [event.candidates or () for event in answers]
+    assert [event.more for event in answers] == [True] * (len(answers) - 1) + [False]
+    assert [len(one) for one in found[:-1]] == list(range(1, len(answers)))
+    assert len(found[-1]) > 1
+    assert all(one == found[-1][: len(one)] for one in found)

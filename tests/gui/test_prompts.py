@@ -112,6 +112,27 @@ def test_that_an_answer_nobody_waits_for_is_dropped(bench: Bench) -> None:
     assert [one.question for one in answers] == [box(2.0)]
 
 
+def test_that_a_newer_question_does_not_wait_for_the_next_bests_of_the_last(bench: Bench) -> None:
+    answers: list[Answer] = []
+    click = Question(clicks=(Click(1, 1),))
+    for is_asked_first in (True, False):
+        bench.prompts.ask(click, answers.append)
+        (order,) = bench.asked
+        request, _ = bench.asked[order]
+        if is_asked_first:
+            bench.prompts.ask(box(2.0), answers.append)
+            assert order not in bench.engine.canceled, "its best candidate is still to come"
+        bench.engine.prompted.emit(Prompted(order, request.generation, FOUND, more=True))
+        assert answers[-1] == Answer(click, FOUND, more=True)
+        if not is_asked_first:
+            assert order not in bench.engine.canceled
+            bench.prompts.ask(box(2.0), answers.append)
+        assert order in bench.engine.canceled
+        (order,) = bench.asked
+        bench.answer(order)
+        assert answers[-1] == Answer(box(2.0), FOUND)
+
+
 def test_that_a_failure_is_an_answer(bench: Bench) -> None:
     answers: list[Answer] = []
     bench.prompts.ask(Question(clicks=(Click(1, 1),)), answers.append)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from engine.edges import masks_at_edges
 from engine.errors import ModelError
 from engine.models.prompt_head import NAME, PromptPredictor
 from engine.predict.predictor import Held, Image, Predictor, at_once
-from engine.predict.prompts import FeatureCache, Prompter
+from engine.predict.prompts import FeatureCache, Prompter, _Candidates
 from engine.prediction import Prediction
 from engine.prompt import Click
 from engine.refilter import masks
@@ -94,6 +96,34 @@ def test_that_a_click_gives_several_candidates_that_hold_it_best_first(
     said = [p[int(d * 28), int(c * 28)] for p, d, c in zip(probs(answer), down, column, strict=True)]
     weights = answer.scores * np.array(said)
     assert (np.diff(weights) <= 1e-6).all()
+
+
+def test_that_the_best_candidate_does_not_wait_for_the_masks_of_those_that_cannot_be_better(
+    prompter: Prompter, held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored, masked, made = prompter._scored, prompter._masks, 0
+
+    def certain(held: Held, wanted: Sequence[Click]) -> _Candidates:
+        found = scored(held, wanted)
+        falling = torch.tensor([0.9, 0.02, 0.01, 0.008, 0.005][: len(found.boxes)])
+        return _Candidates(found.boxes, falling, found.labels)
+
+    def counted(held: Held, found: _Candidates, clicks: Sequence[Click]) -> torch.Tensor:
+        nonlocal made
+        made += len(found.boxes)
+        return masked(held, found, clicks)
+
+    monkeypatch.setattr(prompter, "_scored", certain)
+    monkeypatch.setattr(prompter, "_masks", counted)
+    click = Click(100, 70)
+    every = prompter.predict_points(held, [click])
+    made = 0
+    one_by_one = prompter.points_one_by_one(held, [click])
+    best = next(one_by_one)
+    assert made == 1 < len(every)
+    np.testing.assert_array_equal(best.boxes_xyxy[0], every.boxes_xyxy[0])
+    rest = [one.boxes_xyxy[0].tolist() for one in one_by_one]
+    assert rest == every.boxes_xyxy[1:].tolist()
 
 
 def test_that_a_negative_click_is_in_no_mask_and_a_positive_one_in_each(

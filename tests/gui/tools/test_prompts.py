@@ -59,9 +59,9 @@ class Finder:
         """What the newest question's clicks say."""
         return [one.positive for one in self.question.clicks]
 
-    def answer(self, *found: Candidate, place: int = -1, problem: str = "") -> None:
+    def answer(self, *found: Candidate, place: int = -1, problem: str = "", more: bool = False) -> None:
         question, then = self.asked[place]
-        then(Answer(question, found, problem))
+        then(Answer(question, found, problem, more))
 
 
 @pytest.fixture
@@ -196,6 +196,31 @@ def test_that_a_click_offers_candidates_and_tab_goes_through_them(e: TestEditor,
     assert painted(e) == masks[1]
     e.editor.commit()
     assert (e.only().mask, e.only().provenance) == (masks[1], Provenance.ACCEPTED)
+
+
+def test_that_tab_shows_the_next_best_as_soon_as_it_is_made(e: TestEditor, finder: Finder) -> None:
+    e.use("click_prompt").click(20, 20)
+    found = [candidate(block(15 + n, 15, 10, 10), score=0.9 - n / 10) for n in range(4)]
+    finder.answer(found[0], more=True)
+    assert painted(e) == found[0].mask
+    assert e.editor.tool.has_choice, "Tab and wheel are the tool's before there is a second"
+    e.editor.cycle(1)
+    e.editor.cycle(1)
+    assert painted(e) == found[0].mask
+    finder.answer(*found[:2], more=True)
+    assert painted(e) == found[1].mask
+    finder.answer(*found[:3], more=True)
+    finder.answer(*found, more=True)
+    assert painted(e) == found[2].mask, "two turns, and no more"
+    e.editor.cycle(-3)
+    assert painted(e) == found[0].mask
+    finder.answer(*found)
+    assert painted(e) == found[3].mask, "the one before the best is the last, once that is known"
+    assert "4 of 4" in e.editor.tool.note
+    e.editor.cycle(1)
+    e.click(25, 25)
+    finder.answer(*reversed(found))
+    assert painted(e) == found[3].mask, "another question, and its best"
 
 
 def test_that_a_click_after_another_candidate_was_chosen_is_about_that_one(
