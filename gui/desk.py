@@ -268,7 +268,7 @@ class Desk(QObject):
         if not self._rests and (file is None or not self._show_path(file)):
             self._show_first()
         if found.is_known:
-            self._look_through()
+            QTimer.singleShot(_PAINTED_MS, self, self._look_through)
 
     def _not_opened(self, asked: int, sentence: str) -> None:
         if asked == self._opening:

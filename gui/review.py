@@ -55,7 +55,7 @@ class Review(QObject):
 
     def __init__(self, desk: Desk, bridge: Bridge, proposals: Proposals, jobs: Jobs) -> None:
         super().__init__()
-        self.queue: tuple[Suggestion, ...] = ()  # the most useful first
+        self.queue: tuple[Suggestion, ...] = ()  # the most useful first; empty until somebody asks for it
         self.mistakes: tuple[LikelyMistake, ...] = ()  # the worst first
         self.looking: Looking | None = None
         self._desk, self._bridge, self._proposals, self._jobs = desk, bridge, proposals, jobs
@@ -63,6 +63,7 @@ class Review(QObject):
         self._reading = 0
         self._then: list[Callable[[], None]] = []  # who waits for what is read last
         self._had_run = False
+        self._wants_queue = False
         desk.project_changed.connect(self._on_project)
         desk.project_closing.connect(self.stop)
         jobs.changed.connect(self._on_jobs)
@@ -71,11 +72,6 @@ class Review(QObject):
 
     # Going through them
 
-    @property
-    def ranks(self) -> dict[int, int]:
-        """The place of each image of the queue, by its id."""
-        return {one.media_id: place for place, one in enumerate(self.queue)}
-
     def conflicts_of(self, media_id: int) -> LikelyMistake | None:
         """What the model said of a reviewed image."""
         return next((one for one in self.mistakes if one.media_id == media_id), None)
@@ -83,7 +79,7 @@ class Review(QObject):
     def go_to_next_worth(self) -> None:
         """Show the most useful image that still needs a look; another than the one that is shown."""
         if not self._show_first_waiting(one.media_id for one in self.queue):
-            self.read(then=self._show_worth_or_say)
+            self.read(then=self._show_worth_or_say, queue=True)
 
     def go_to_next_mistake(self) -> None:
         """Show the likely mistake after the shown one, or the worst."""
@@ -116,11 +112,15 @@ class Review(QObject):
 
     # Reading them
 
-    def read(self, then: Callable[[], None] | None = None) -> None:
-        """Read both lists anew; `then` is called when they are there, as they were read last."""
+    def read(self, then: Callable[[], None] | None = None, *, queue: bool = False) -> None:
+        """Read the mistakes anew, and the queue once it was asked for; `then` is called when they are there.
+
+        queue: it is asked for. Of 100,000 images it takes longer than all else that opening a folder does.
+        """
         project = self._desk.project
         if project is None:
             return
+        self._wants_queue = with_queue = self._wants_queue or queue
         if then is not None:
             self._then.append(then)
         self._reading += 1
@@ -136,12 +136,13 @@ class Review(QObject):
             for one in waiting:
                 one()
 
-        self._desk.background.run(lambda: _lists(project), take, self.said.emit)
+        self._desk.background.run(lambda: _lists(project, with_queue=with_queue), take, self.said.emit)
 
     @Slot()
     def _on_project(self) -> None:
         self.queue, self.mistakes = (), ()
         self._then.clear()
+        self._wants_queue = False
         self._reading += 1
         self.changed.emit()
         self.read()
@@ -227,7 +228,7 @@ class Review(QObject):
         self.progressed.emit()
 
 
-def _lists(project: Project) -> tuple[tuple[Suggestion, ...], tuple[LikelyMistake, ...]]:
+def _lists(project: Project, *, with_queue: bool) -> tuple[tuple[Suggestion, ...], tuple[LikelyMistake, ...]]:
     from engine.tuning.review_queue import likely_mistakes, review_queue  # on a thread
 
-    return review_queue(project, COUNT), likely_mistakes(project)
+    return review_queue(project, COUNT) if with_queue else (), likely_mistakes(project)

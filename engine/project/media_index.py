@@ -93,11 +93,14 @@ def read_items(connection: sqlite3.Connection) -> tuple[MediaItem, ...]:
     rows = connection.execute(
         "SELECT id, path, frame, width, height, content_hash, missing FROM media ORDER BY path, frame, id"
     )
-    contrast_of = contrasts.read(connection).of
+    known = contrasts.read(connection)
+    own, usual = known.own, known.usual
     # Spelt out: 100,000 rows are read here before a person sees the list.
     return tuple(
         [
-            MediaItem(id_, path, frame, width, height, content, missing == 1, contrast_of(path))
+            MediaItem(
+                id_, path, frame, width, height, content, missing == 1, own.get(path, usual) if own else usual
+            )
             for id_, path, frame, width, height, content, missing in rows
         ]
     )

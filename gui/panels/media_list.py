@@ -168,7 +168,7 @@ class MediaList(QWidget):
         self._sort = sort
         if self._review is not None and sort in _OF_REVIEW:
             self._waits_for_review = True
-            self._review.read()
+            self._review.read(queue=sort is Sort.WORTH)
         self.list_anew()
 
     def stop(self) -> None:
@@ -251,6 +251,9 @@ class MediaList(QWidget):
     def _on_project(self) -> None:
         self._thumbnails.forget()
         self._pictured.clear()
+        if self._review is not None and self._sort is Sort.WORTH:
+            self._waits_for_review = True
+            self._review.read(queue=True)
         self._tell()
 
     @Slot()

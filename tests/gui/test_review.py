@@ -16,6 +16,7 @@ from engine.messages import Canceled, Examine, Failed, Finished, Predicted, Pred
 from engine.prediction import Prediction
 from engine.project import Project
 from engine.project.examined import Conflict, ConflictKind, Examined
+from engine.tuning import review_queue
 from engine.tuning.review_queue import likely_mistakes
 from gui.bridge import Bridge
 from gui.disputes import Disputes, marks_of
@@ -146,6 +147,25 @@ def test_that_the_model_looks_at_unreviewed_or_at_reviewed_images_and_can_be_sto
     engine.ended.emit(Failed(order, "The model cannot be loaded."))
     assert table.said[-1] == "The model cannot be loaded."
     assert not table.review.is_looking
+
+
+def test_that_the_queue_is_read_only_once_somebody_asks_for_it(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Project] = []
+    choose = review_queue.review_queue
+
+    def chosen(project: Project, count: int) -> tuple[review_queue.Suggestion, ...]:
+        read.append(project)
+        return choose(project, count)
+
+    monkeypatch.setattr(review_queue, "review_queue", chosen)
+    table.examined(forgotten())
+    assert not read
+    table.review.go_to_next_worth()
+    table.wait(lambda: table.review.queue)
+    table.examined()
+    assert len(read) == 2, "what is known is kept up to date"
 
 
 def test_that_who_waits_for_the_lists_is_served_by_the_last_reading(table: Table) -> None:
@@ -311,6 +331,7 @@ def test_that_the_list_is_sorted_by_the_queue_and_shows_likely_mistakes_alone(ta
     table.wait(lambda: not surveyor.is_behind)
     table.examined(forgotten())
     listed.sort_by(Sort.WORTH)
+    table.wait(lambda: table.review.queue)
     queue = [one.media_id for one in table.review.queue]
     table.wait(lambda: listed.model.ids[:2] == queue)
     assert set(listed.model.ids) == {one.id for one in desk.media}
