@@ -244,6 +244,14 @@ def swatch(color: str, side: int = 12, ratio: float = 1.0) -> QPixmap:
     return pixmap
 
 
+def swatch_icon(color: str) -> QIcon:
+    """`swatch` for a row of a list: Qt would tint it where the row is marked."""
+    made = QIcon()
+    for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected):
+        made.addPixmap(swatch(color), mode)
+    return made
+
+
 def paint_swatch(painter: QPainter, rect: QRectF, color: str) -> None:
     """Paint what `swatch` gives."""
     painter.save()
@@ -340,6 +348,7 @@ def _sheet(now: Colors) -> str:  # long: it is one style sheet
         image: url({mark("dot")}); }}
     QCheckBox::indicator:disabled, QRadioButton::indicator:disabled {{ border-color: {now.line}; }}
     QListView, QTreeView, QTableView {{ border: 0; background: {now.surface}; outline: 0; }}
+    QListWidget::item, QTreeWidget::item {{ padding: 3px 0; }}
     QMenu {{ background: {now.surface}; border: 1px solid {now.line}; padding: 4px; }}
     QMenu::item {{ padding: 5px 24px 5px 12px; border-radius: 4px; }}
     QMenu::item:selected {{ background: {now.selection}; color: {now.text}; }}

@@ -1,4 +1,4 @@
-"""Cameras: open one, freeze it, take snapshots into the project, let it go."""
+"""A camera that is open: freeze it, take snapshots into the project, let it go."""
 
 from __future__ import annotations
 
@@ -6,23 +6,9 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from engine.media.live import Source
 from gui.commands.registry import Context, command, translated
-from gui.dialogs.camera import ask_camera
 
 _MENU = ("Image", "Camera")
-
-
-@command(
-    "file.camera", "Open &camera…", menu=("File",), section="open", ask=ask_camera, icon="camera",
-    hint="A webcam, an RTSP or HTTP stream, or a video played as one, with what the model finds in it",
-)  # fmt: skip
-def open_camera(context: Context, source: Source) -> None:
-    """Show the newest frames of a camera."""
-    if context.live is not None:
-        if context.frames is not None:
-            context.frames.pause()
-        context.live.open(source)
 
 
 def _is_open(context: Context) -> bool:

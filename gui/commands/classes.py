@@ -10,12 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from PySide6.QtWidgets import QWidget
-
 from engine.document.records import ClassDef
 from engine.project import Project
 from engine.project.presets import read_preset, write_preset
-from gui.commands.registry import Context, command, translated
+from gui.commands.registry import Context, command, nothing, translated
 from gui.dialogs.classes import (
     ask_color,
     ask_delete,
@@ -25,7 +23,7 @@ from gui.dialogs.classes import (
     ask_preset_to_load,
     ask_preset_to_save,
 )
-from gui.dialogs.statistics import show_statistics
+from gui.dialogs.statistics import StatisticsDialog
 
 T = TypeVar("T")
 _MENU = ("Classes",)
@@ -145,17 +143,11 @@ def save(context: Context, path: Path) -> None:
     )
 
 
-def _statistics(parent: QWidget, context: Context) -> None:
-    show_statistics(parent, context)
-
-
-@command(
+command(
     "classes.statistics", "S&tatistics…", menu=_MENU, section="statistics",
-    when=lambda context: context.desk.project is not None, ask=_statistics, icon="statistics",
+    when=lambda context: context.desk.project is not None, ask=StatisticsDialog.open_one, icon="statistics",
     hint="Images by state, instances by class and size",
-)  # fmt: skip
-def statistics(_context: Context) -> None:
-    """The window was all."""
+)(nothing)  # fmt: skip
 
 
 def _move(context: Context, by: int) -> None:

@@ -37,22 +37,6 @@ def _asks(title: str, kinds: str = "") -> Ask:
 
 
 @command(
-    "file.import",
-    "&Import labels…",
-    menu=_MENU,
-    section="exchange",
-    when=_may_import,
-    ask=_asks("Import labels", "Labels (*.json *.xml *.csv *.txt *.yaml)"),
-    icon="import",
-    hint="Take in another tool's labels; what would come is shown before it comes",
-)
-def import_file(context: Context, path: Path) -> None:
-    """Read a file of labels; the summary follows."""
-    if context.exchange is not None:
-        context.exchange.read(path)
-
-
-@command(
     "file.import_folder",
     "Import a folder of labels…",
     menu=_MENU,
@@ -61,8 +45,13 @@ def import_file(context: Context, path: Path) -> None:
     ask=_asks("Import a folder of labels"),
     icon="import",
 )
-def import_folder(context: Context, path: Path) -> None:
-    """Read a folder of labels; the summary follows."""
+@command(
+    "file.import", "&Import labels…", menu=_MENU, section="exchange", when=_may_import,
+    ask=_asks("Import labels", "Labels (*.json *.xml *.csv *.txt *.yaml)"), icon="import",
+    hint="Take in another tool's labels; what would come is shown before it comes",
+)  # fmt: skip
+def import_labels(context: Context, path: Path) -> None:
+    """Read a file or a folder of labels; the summary follows."""
     if context.exchange is not None:
         context.exchange.read(path)
 
@@ -83,22 +72,6 @@ def import_beside(context: Context) -> None:
 
 
 @command(
-    "file.merge",
-    "&Merge another project…",
-    menu=_MENU,
-    section="exchange",
-    when=_may_import,
-    ask=_asks("The folder of the project to take in"),
-    icon="merge",
-    hint="Take in the labels of another project, of these pictures or of others; what you have done stays",
-)
-def merge(context: Context, path: Path) -> None:
-    """Read another project; the summary follows."""
-    if context.exchange is not None:
-        context.exchange.merge(path)
-
-
-@command(
     "file.merge_copy",
     "Merge a copy of a project…",
     menu=_MENU,
@@ -108,9 +81,15 @@ def merge(context: Context, path: Path) -> None:
     icon="merge",
     hint="Take in a copy that was made with Back up the project: to bring lost labels back, say",
 )
-def merge_copy(context: Context, path: Path) -> None:
-    """Read a copy of a project; the summary follows."""
-    merge(context, path)
+@command(
+    "file.merge", "&Merge another project…", menu=_MENU, section="exchange", when=_may_import,
+    ask=_asks("The folder of the project to take in"), icon="merge",
+    hint="Take in the labels of another project, of these pictures or of others; what you have done stays",
+)  # fmt: skip
+def merge(context: Context, path: Path) -> None:
+    """Read another project, or a copy of one; the summary follows."""
+    if context.exchange is not None:
+        context.exchange.merge(path)
 
 
 def _ask_take(parent: QWidget, context: Context) -> tuple[bool] | None:

@@ -1,4 +1,4 @@
-"""Folders and pictures: open them, look again, save again, leave."""
+"""Folders, pictures and cameras: open them, look again, save again, leave."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from engine.media.live import Source
 from engine.media.scan import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from gui.commands.registry import Context, command, translated
+from gui.dialogs.camera import ask_camera
 from gui.dialogs.unsaved import may_leave
 from gui.samples import sample_project
 from gui.saving import Kept
@@ -93,6 +95,18 @@ def open_sample(context: Context) -> None:
 
 def _open(context: Context, folder: Path) -> None:
     context.desk.open([folder], lose_unsaved=True)
+
+
+@command(
+    "file.camera", "Open &camera…", menu=_MENU, section="open", ask=ask_camera, icon="camera",
+    hint="A webcam, an RTSP or HTTP stream, or a video played as one, with what the model finds in it",
+)  # fmt: skip
+def open_camera(context: Context, source: Source) -> None:
+    """Show the newest frames of a camera."""
+    if context.live is not None:
+        if context.frames is not None:
+            context.frames.pause()
+        context.live.open(source)
 
 
 @command(

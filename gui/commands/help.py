@@ -7,23 +7,11 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from engine import __version__, applog
-from gui.commands.registry import Context, command, translated
+from gui.commands.registry import Context, command, nothing, translated
 from gui.dialogs.palette import show_palette
 from gui.dialogs.shortcuts import show_shortcuts
 
 _MENU = ("Help",)
-
-
-def _nothing(_context: Context) -> None:
-    """The dialog was all."""
-
-
-def _palette(parent: QWidget, context: Context) -> None:
-    show_palette(parent, context)
-
-
-def _shortcuts(parent: QWidget, context: Context) -> None:
-    show_shortcuts(parent, context)
 
 
 command(
@@ -32,10 +20,10 @@ command(
     menu=_MENU,
     section="find",
     shortcuts=("Ctrl+Shift+P",),
-    ask=_palette,
+    ask=show_palette,
     icon="commands",
     hint="Find a command by its name",
-)(_nothing)
+)(nothing)
 
 command(
     "help.shortcuts",
@@ -43,10 +31,10 @@ command(
     menu=_MENU,
     section="find",
     shortcuts=("F1",),
-    ask=_shortcuts,
+    ask=show_shortcuts,
     icon="keyboard",
     hint="See and change the keys",
-)(_nothing)
+)(nothing)
 
 
 @command("help.log", "Open the &log", menu=_MENU, section="about", icon="log")
@@ -70,4 +58,4 @@ def _about(parent: QWidget, _context: Context) -> None:
     )
 
 
-command("help.about", "About &Maskwright", menu=_MENU, section="about", ask=_about, icon="info")(_nothing)
+command("help.about", "About &Maskwright", menu=_MENU, section="about", ask=_about, icon="info")(nothing)

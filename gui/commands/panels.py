@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 
-from gui.commands.registry import Context, command
+from gui.commands.registry import Context, command, nothing
 
 
 def _next(parent: QWidget, _context: Context) -> None:
@@ -16,20 +16,16 @@ def _previous(parent: QWidget, _context: Context) -> None:
     _go(parent, -1)
 
 
-@command(
+command(
     "panels.next", "Next &panel", menu=("View",), section="panels", shortcuts=("F6",), ask=_next,
     hint="The keyboard goes to the next panel or back to the picture",
-)  # fmt: skip
-def next_(_context: Context) -> None:
-    """The going was all."""
+)(nothing)  # fmt: skip
 
 
-@command(
+command(
     "panels.previous", "Previous pane&l", menu=("View",), section="panels", shortcuts=("Shift+F6",),
     ask=_previous,
-)  # fmt: skip
-def previous(_context: Context) -> None:
-    """The going was all."""
+)(nothing)  # fmt: skip
 
 
 def _go(parent: QWidget, by: int) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from engine.document.records import Instance
 from gui.commands.image import can_edit
-from gui.commands.registry import Context, command, translated
+from gui.commands.registry import Context, command, nothing, translated
+from gui.dialogs.explain import ExplainDialog
 from gui.dialogs.models import ask_model
 
 _MENU = ("Model",)
@@ -48,6 +49,19 @@ def run(context: Context) -> None:
 def by_itself(context: Context) -> None:
     """Switch that on or off."""
     context.proposals.set_predicts_by_itself(not context.proposals.predicts_by_itself)
+
+
+command(
+    "explain.show",
+    "&Explain this image…",
+    menu=_MENU,
+    section="run",
+    shortcuts=("Ctrl+Shift+E",),
+    when=lambda context: context.editor.shown is not None,
+    ask=ExplainDialog.open_one,
+    icon="explain",
+    hint="See how the model comes to its proposals: features, anchors, RoIs, suppression and masks",
+)(nothing)
 
 
 @command(

@@ -92,6 +92,10 @@ def always(_context: Context) -> bool:
     return True
 
 
+def nothing(_context: Context) -> None:
+    """For commands whose `ask` is all, such as one that opens a window beside the work."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """One thing a person can do.

@@ -15,10 +15,11 @@ from engine.document.polygons import from_polygons
 from engine.document.records import Instance, new_id
 from gui import geometry
 from gui.commands.image import can_edit
-from gui.commands.registry import Command, Context, add, command, translated
+from gui.commands.registry import Command, Context, add, command, nothing, translated
 from gui.commands.selection import can_change
 from gui.dialogs.attributes import ask_attributes
 from gui.dialogs.choose_class import ask_class
+from gui.dialogs.measurements import MeasurementsDialog
 
 _MENU = ("Instance",)
 _SMOOTHING = 2.0  # pixels: what is rougher than this is calmed; again for more
@@ -420,3 +421,19 @@ def set_attributes(context: Context, attributes: tuple[tuple[str, str], ...]) ->
     with editor.edit(translated("Attributes")):
         for one in editor.selected:
             editor.document.replace(replace(one, attributes=attributes))
+
+
+# Measuring
+
+
+command(
+    "measure.show",
+    "&Measurements…",
+    menu=_MENU,
+    section="measure",
+    shortcuts=("Ctrl+Shift+M",),
+    when=lambda context: context.desk.project is not None,
+    ask=MeasurementsDialog.open_one,
+    icon="ruler",
+    hint="Areas, lengths, shapes and brightness of this image or the project, in pixels or units",
+)(nothing)

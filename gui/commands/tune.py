@@ -5,10 +5,10 @@ from __future__ import annotations
 from PySide6.QtWidgets import QWidget
 
 from engine.messages import FineTune
-from gui.commands.registry import Context, command
+from gui.commands.registry import Context, command, nothing
 from gui.dialogs.learn import ask_learn
 from gui.dialogs.verdict import show_verdict
-from gui.dialogs.versions import show_versions
+from gui.dialogs.versions import VersionsDialog
 
 _MENU = ("Model",)
 
@@ -117,7 +117,7 @@ command(
     ask=_show_verdict,
     icon="compare",
     hint="What the last training brought, on images that it never saw",
-)(lambda _context: None)
+)(nothing)
 
 
 command(
@@ -126,10 +126,10 @@ command(
     menu=_MENU,
     section="model",
     when=lambda context: context.versions is not None,
-    ask=show_versions,
+    ask=VersionsDialog.open_one,
     icon="layers",
     hint="Where each came from and how good it is; compare, rename, export, delete",
-)(lambda _context: None)
+)(nothing)
 
 
 def _is_refused(context: Context) -> bool:

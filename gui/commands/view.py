@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from PySide6.QtWidgets import QWidget
-
 from gui.camera import Camera
-from gui.commands.registry import Context, command
-from gui.dialogs.contrast import show_contrast
+from gui.commands.registry import Context, command, nothing
+from gui.dialogs.contrast import ContrastDialog
 from gui.editor import Sight
 
 _MENU = ("View",)
@@ -134,6 +132,7 @@ def outline_only(context: Context) -> None:
 
 @command(
     "view.names", "&Names", menu=_MENU, section="instances", shortcuts=("N",), checked=_is("names"),
+    icon="tag",
     hint="Of all instances; proposals always have theirs",
 )  # fmt: skip
 def names(context: Context) -> None:
@@ -175,17 +174,11 @@ def pixel_grid(context: Context) -> None:
     _turn(context, "pixel_grid")
 
 
-def _show_contrast(parent: QWidget, context: Context) -> None:
-    show_contrast(parent, context)
-
-
-@command(
+command(
     "view.contrast", "&Window and level…", menu=_MENU, section="picture", shortcuts=("Ctrl+L",),
-    when=_is_shown, ask=_show_contrast, icon="contrast",
+    when=_is_shown, ask=ContrastDialog.open_one, icon="contrast",
     hint="Which samples of 16-bit and floating-point pictures are black and white, for you and for models",
-)  # fmt: skip
-def contrast(_context: Context) -> None:
-    """The window that opened is all."""
+)(nothing)  # fmt: skip
 
 
 def _is_adjusted(context: Context) -> bool:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from gui.commands.registry import Context, translated
 from gui.contrast import Contrasting
+from gui.dialogs.beside import Beside
 from gui.panels.contrast import ContrastPanel
 from gui.panels.parts import column
 
 
-class ContrastDialog(QDialog):
+class ContrastDialog(Beside):
     """Follows the shown image while it is open; what was tried out and not kept goes with it."""
 
     def __init__(self, parent: QWidget, context: Context) -> None:
-        super().__init__(parent)
+        super().__init__(parent, context)
         self.setWindowTitle(translated("Window and level"))
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.contrasting = Contrasting(context.desk)
         self.contrasting.setParent(self)
         self.panel = ContrastPanel(self.contrasting)
@@ -27,12 +26,3 @@ class ContrastDialog(QDialog):
         """However it is closed."""
         self.contrasting.close()
         super().done(result)
-
-
-def show_contrast(parent: QWidget, context: Context) -> None:
-    """Open the window, or bring the open one to the front."""
-    for one in parent.findChildren(ContrastDialog):
-        one.raise_()
-        one.activateWindow()
-        return
-    ContrastDialog(parent, context).show()

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from gui.commands.registry import Context, translated
+from gui.dialogs.beside import Beside
 from gui.explaining import Explaining
 from gui.panels.explain import ExplainPanel
 from gui.panels.parts import column
 
 
-class ExplainDialog(QDialog):
+class ExplainDialog(Beside):
     """Follows the shown image and the selection while it is open."""
 
     def __init__(self, parent: QWidget, context: Context) -> None:
-        super().__init__(parent)
+        super().__init__(parent, context)
         self.setWindowTitle(translated("How the model sees this image"))
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.explaining = Explaining(context.desk, context.bridge, context.proposals)
         self.explaining.setParent(self)
         self.panel = ExplainPanel(self.explaining)
@@ -29,12 +28,3 @@ class ExplainDialog(QDialog):
         """However it is closed."""
         self.explaining.close()
         super().done(result)
-
-
-def show_explanation(parent: QWidget, context: Context) -> None:
-    """Open the window, or bring the open one to the front."""
-    for one in parent.findChildren(ExplainDialog):
-        one.raise_()
-        one.activateWindow()
-        return
-    ExplainDialog(parent, context).show()

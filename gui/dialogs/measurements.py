@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -18,18 +18,18 @@ from PySide6.QtWidgets import (
 from engine.errors import DataError
 from engine.measure.scale import Scale, parse_scale
 from gui.commands.registry import Context, translated
+from gui.dialogs.beside import Beside
 from gui.measuring import Measuring
 from gui.panels.measurements import MeasurementsPanel
 from gui.panels.parts import bar, column, label
 
 
-class MeasurementsDialog(QDialog):
+class MeasurementsDialog(Beside):
     """Follows the shown image while it is open."""
 
     def __init__(self, parent: QWidget, context: Context) -> None:
-        super().__init__(parent)
+        super().__init__(parent, context)
         self.setWindowTitle(translated("Measurements"))
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._desk = context.desk
         self.measuring = Measuring(context.desk)
         self.measuring.setParent(self)
@@ -107,12 +107,3 @@ class ScaleDialog(QDialog):
             self.problem.setText(str(error))
             return
         super().accept()
-
-
-def show_measurements(parent: QWidget, context: Context) -> None:
-    """Open the window, or bring the open one to the front."""
-    for one in parent.findChildren(MeasurementsDialog):
-        one.raise_()
-        one.activateWindow()
-        return
-    MeasurementsDialog(parent, context).show()

@@ -29,6 +29,7 @@ CANVAS_KEYS = (
     ("Move the picture", "Space held and drag, or the middle button"),
     ("Zoom to the pointer", "Wheel"),
     ("Size of the brush", "Ctrl+Wheel"),
+    ("What can be done there", "Right button"),
     ("Finish what is drawn", "Enter"),
     ("Take back the last point", "Backspace"),
     ("Drop what is drawn, or the selection", "Esc"),
@@ -99,7 +100,8 @@ class ShortcutPage(QDialog):
     def _fill(self) -> None:
         groups: dict[str, QTreeWidgetItem] = {}
         for one in in_menu_order(COMMANDS.values()):
-            name = translated(one.menu[0]).replace("&", "") if one.menu else self.tr("Other")
+            path = [translated(part).replace("&", "") for part in one.menu]
+            name = " › ".join(path) or self.tr("Other")
             item = QTreeWidgetItem([one.plain_title, self._keys_of(one)])
             item.setData(0, Qt.ItemDataRole.UserRole, one.id)
             item.setToolTip(0, translated(one.hint))

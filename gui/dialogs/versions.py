@@ -11,7 +11,6 @@ from PySide6.QtCore import QSize, Qt, Slot
 from PySide6.QtGui import QCloseEvent, QColor
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QDialog,
     QFileDialog,
     QHBoxLayout,
     QHeaderView,
@@ -25,6 +24,7 @@ from PySide6.QtWidgets import (
 
 from gui import theme
 from gui.commands.registry import Context, translated
+from gui.dialogs.beside import Beside
 from gui.dialogs.verdict import show_comparison
 from gui.dialogs.version_details import VersionDetails
 from gui.panels.jobs import in_words
@@ -37,24 +37,14 @@ _BESIDE = 380
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
-def show_versions(parent: QWidget, context: Context) -> None:
-    """Open the window, or bring the open one to the front."""
-    for one in parent.findChildren(VersionsDialog):
-        one.raise_()
-        one.activateWindow()
-        return
-    VersionsDialog(parent, context).show()
-
-
-class VersionsDialog(QDialog):
+class VersionsDialog(Beside):
     """The list and AP over versions at the left, what is known of the marked one or two at the right."""
 
     def __init__(self, parent: QWidget, context: Context) -> None:
-        super().__init__(parent)
+        super().__init__(parent, context)
         assert context.versions is not None
         self.setObjectName("versions")
         self.setWindowTitle(translated("Model versions"))
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._behind, self._context, self._versions = parent, context, context.versions
         self._is_filling = False
         self.list = self._make_list()

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, QSize, Qt, Slot
-from PySide6.QtGui import QColor, QIcon, QImage, QPainter, QPaintEvent, QPixmap
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -176,10 +176,10 @@ class ExplainPanel(QWidget):
         self._form.addRow(self.tr("Score from"), self.least)
         layout.addLayout(self._form)
         for number, box in self.levels.items():
-            box.setIcon(_swatch(Ink.of_level(number)))
+            box.setIcon(theme.swatch_icon(INKS[Ink.of_level(number)]))
             layout.addWidget(box)
         for fate, box in self.fates.items():
-            box.setIcon(_swatch(Ink.of_fate(fate)))
+            box.setIcon(theme.swatch_icon(INKS[Ink.of_fate(fate)]))
             layout.addWidget(box)
         layout.addWidget(line())
         layout.addLayout(bar(label(self.tr("Object"), role="heading"), self.object))
@@ -502,14 +502,9 @@ class ExplainPanel(QWidget):
             ]
         )
         item.setData(0, _ROW, row)
-        item.setIcon(0, _swatch(Ink.of_fate(Fate(second.contest.fates[row]))))
+        item.setIcon(0, theme.swatch_icon(INKS[Ink.of_fate(Fate(second.contest.fates[row]))]))
         item.setToolTip(3, reason)
         for place in (1, 2):
             item.setTextAlignment(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.rivals.addTopLevelItem(item)
         self.rivals.show()
-
-
-def _swatch(ink: Ink) -> QIcon:
-    pixmap: QPixmap = theme.swatch(INKS[ink])
-    return QIcon(pixmap)

@@ -74,7 +74,7 @@ class FilterForm(QWidget):
         self.kind.clear()
         self.kind.addItem(self.tr("Any class"), None)
         for one in classes:
-            self.kind.addItem(theme.swatch(one.color), one.name, one.id)
+            self.kind.addItem(theme.swatch_icon(one.color), one.name, one.id)
         self.kind.setCurrentIndex(max(self.kind.findData(chosen), 0) if chosen is not None else 0)
         self.kind.blockSignals(False)
         if self.kind.currentData() != chosen:

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from engine.document.records import ClassDef
 from gui.commands import classes
-from gui.commands.registry import Context
+from gui.commands.registry import COMMANDS, Context
 from gui.dialogs.classes import DeleteDialog, MergeDialog, NameDialog, ask_delete
 from gui.dialogs.statistics import StatisticsDialog
 from tests.gui.making import drawn, stored
@@ -169,7 +169,7 @@ def test_that_deleting_says_beforehand_what_goes(context: Context, place: Place)
 def test_that_the_statistics_open_once_and_follow(context: Context, place: Place) -> None:
     parent = QWidget()
     for _ in range(2):
-        classes._statistics(parent, context)
+        COMMANDS["classes.statistics"].start(parent, context)
     (dialog,) = parent.findChildren(StatisticsDialog)
     place.wait(lambda: len(dialog.panel.classes.bars) == 2)
     dialog.close()

@@ -11,7 +11,7 @@ from PySide6.QtGui import QKeySequence
 from gui.commands import load_all
 from gui.commands.keys import give, holder_of, shortcuts_of
 from gui.commands.registry import COMMANDS, MENUS, add, command, in_menu_order
-from gui.dialogs.palette import matches
+from gui.dialogs.find import matches
 from gui.settings import Settings
 from gui.theme import ICONS
 
