@@ -16,6 +16,7 @@ import numpy as np
 from engine.document.masks import EMPTY, Mask, subtract
 from engine.document.records import IgnoreRegion, Instance, Provenance
 from engine.errors import DataError
+from engine.formats.beside import FileNames
 from engine.formats.checks import (
     as_list,
     as_object,
@@ -28,7 +29,6 @@ from engine.formats.checks import (
     size,
     text,
 )
-from engine.formats.labelme import FileNames
 from engine.formats.outline import centre_rule, one_ring_of
 from engine.formats.reading import ReadImage, Reading
 from engine.formats.registry import Format, Holds, register

@@ -14,9 +14,9 @@ import numpy as np
 
 from engine.document.records import Instance, Provenance
 from engine.errors import DataError
+from engine.formats.beside import FileNames
 from engine.formats.checks import as_list, as_object, encodable, labels_of, parsed_whole, whole
 from engine.formats.label_png import picture_of
-from engine.formats.labelme import FileNames
 from engine.formats.reading import ReadImage, Reading
 from engine.formats.registry import Format, Holds, register
 from engine.formats.source import Source

@@ -30,7 +30,7 @@ from engine.formats.coco_annotations import TOGETHER, Batch, Head, parse, place_
 from engine.formats.jsonstream import NO_NUMBER, JsonLists, required
 from engine.formats.labelled import LabelledImage, LabelledSet
 from engine.formats.reading import Pictures, ReadImage, Reading
-from engine.formats.registry import Format, Holds, register
+from engine.formats.registry import FileFormat, Holds, register
 from engine.formats.source import Source, safe_name
 from engine.formats.writing import Export
 
@@ -43,7 +43,7 @@ write_coco = coco_writing.write_coco
 
 
 @register
-class Coco(Format):
+class Coco(FileFormat):
     """COCO instances, with keypoints where the categories have them."""
 
     name = "coco"
@@ -56,25 +56,29 @@ class Coco(Format):
     has_polygons = True
     writes_runs = True
 
-    def sniff(self, source: Source) -> bool:
+    def files_of(self, source: Source) -> Sequence[str]:
         """A JSON object with images, annotations of instances and categories; or a folder of such files."""
-        return bool(_files_of(source))
+        if not source.is_folder:
+            return (source.name,) if _is_coco(source.head, source.name) else ()
+        candidates = [one for one in source.files if one.lower().endswith(".json") and one.count("/") <= 2]
+        found = [one for one in candidates[:2000] if _is_coco(source.head_of(one), one)]
+        instances = [one for one in found if one.rpartition("/")[2].startswith("instances_")]
+        if instances or len(found) <= 1:
+            return tuple(instances or found)
+        standard = [one for one in found if one.endswith("_annotations.coco.json")]
+        return tuple(standard) if len(standard) == len(found) else ()
 
-    def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
-        """Every image of the file, or of all such files in the folder."""
-        for name in _files_of(source) or source.itself:
-            yield from read_file(source.place(name), reading)
+    def read_file(self, source: Source, name: str, reading: Reading) -> Iterator[ReadImage]:
+        """Every image of the file."""
+        return read_file(source.place(name), reading)
 
-    def first_names(self, source: Source) -> Sequence[str]:
-        """The names of the first pictures."""
-        names: list[str] = []
-        for name in _files_of(source)[:1]:
-            with JsonLists(source.place(name), LISTS) as lists:
-                for place in range(min(lists.count("images"), 20)):
-                    item = lists.element("images", place)
-                    if isinstance(item, dict) and isinstance(item.get("file_name"), str):
-                        names.append(item["file_name"].replace("\\", "/"))
-        return names
+    def names_in(self, path: Path) -> Iterator[str]:
+        """Of its images."""
+        with JsonLists(path, LISTS) as lists:
+            for place in range(lists.count("images")):
+                item = lists.element("images", place)
+                if isinstance(item, dict) and isinstance(item.get("file_name"), str):
+                    yield item["file_name"].replace("\\", "/")
 
     def write(self, export: Export) -> None:
         """One file a part under `annotations`, exact RLE or polygons."""
@@ -147,18 +151,6 @@ def read_file(file: Path, reading: Reading, *, unsafe_names: bool = False) -> It
                     extra=head.extra,
                     rows=found.rows,
                 )
-
-
-def _files_of(source: Source) -> tuple[str, ...]:
-    if not source.is_folder:
-        return (source.name,) if _is_coco(source.head, source.name) else ()
-    candidates = [one for one in source.files if one.lower().endswith(".json") and one.count("/") <= 2]
-    found = [one for one in candidates[:2000] if _is_coco(source.head_of(one), one)]
-    instances = [one for one in found if one.rpartition("/")[2].startswith("instances_")]
-    if instances or len(found) <= 1:
-        return tuple(instances or found)
-    standard = [one for one in found if one.endswith("_annotations.coco.json")]
-    return tuple(standard) if len(standard) == len(found) else ()
 
 
 def _is_coco(head: bytes, name: str) -> bool:

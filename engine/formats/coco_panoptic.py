@@ -7,7 +7,7 @@ Format: https://cocodataset.org/#format-data.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from engine.errors import DataError
 from engine.formats.checks import Object, as_object, integer, labels_of, objects, size, text
 from engine.formats.coco_writing import categories
 from engine.formats.reading import ReadImage, Reading
-from engine.formats.registry import Format, Holds, register
+from engine.formats.registry import FileFormat, Holds, register
 from engine.formats.source import Source, read_json, safe_name
 from engine.formats.writing import Export, ExportImage, Part, covered_union, painted
 
@@ -25,7 +25,7 @@ _LARGEST = 1 << 24
 
 
 @register
-class CocoPanoptic(Format):
+class CocoPanoptic(FileFormat):
     """`annotations/panoptic_<part>.json` beside a folder of PNGs of that name."""
 
     name = "coco-panoptic"
@@ -33,54 +33,44 @@ class CocoPanoptic(Format):
     holds = Holds.MASKS | Holds.IDS | Holds.IGNORE | Holds.NEGATIVES
     picture_folders = ("images",)
 
-    def sniff(self, source: Source) -> bool:
+    def files_of(self, source: Source) -> Sequence[str]:
         """JSON with `segments_info`."""
-        return bool(_files_of(source))
+        return source.files_that(lambda head: b'"segments_info"' in head, ".json")
 
-    def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
-        """Every image of every such file."""
-        for name in _files_of(source) or source.itself:
-            yield from _read_file(source, name, reading)
+    def names_in(self, path: Path) -> Iterator[str]:
+        """Of its images."""
+        data = read_json(path)
+        images = data.get("images") if isinstance(data, dict) else None
+        for one in images if isinstance(images, list) else ():
+            if isinstance(one, dict):
+                yield str(one.get("file_name"))
 
-    def first_names(self, source: Source) -> Sequence[str]:
-        """The names of the first pictures."""
-        for name in _files_of(source)[:1]:
-            data = read_json(source.place(name))
-            images = data.get("images") if isinstance(data, dict) else None
-            if isinstance(images, list):
-                return [str(one.get("file_name")) for one in images[:20] if isinstance(one, dict)]
-        return ()
+    def read_file(self, source: Source, name: str, reading: Reading) -> Iterator[ReadImage]:
+        """Every annotation with its image."""
+        place = str(source.root / name)
+        data = as_object(source.read_json(name), place)
+        class_ids = _classes(data, reading, place)
+        images: dict[int, Object] = {}
+        for item in objects(data, "images", place):
+            images[integer(item, "id", f"{place}: an image")] = item
+        seen = set[int]()
+        for position, item in enumerate(objects(data, "annotations", place), start=1):
+            where = f"{place}: annotation number {position}"
+            try:
+                image_id = integer(item, "image_id", where)
+                if image_id not in images or image_id in seen:
+                    raise DataError(
+                        f"{where} is of image {image_id}, which the file does not list, or lists twice."
+                    )
+                seen.add(image_id)
+                yield _read_image(source, name, images[image_id], item, class_ids, reading, where)
+            except DataError as error:
+                reading.broken(error)
 
     def write(self, export: Export) -> None:
         """A JSON file and a folder of PNGs for each part."""
         for part in export.parts:
             _write_part(part, export)
-
-
-def _files_of(source: Source) -> list[str]:
-    return [n for n in source.files if n.endswith(".json") and b'"segments_info"' in source.head_of(n)][:50]
-
-
-def _read_file(source: Source, name: str, reading: Reading) -> Iterator[ReadImage]:
-    place = str(source.root / name)
-    data = as_object(source.read_json(name), place)
-    class_ids = _classes(data, reading, place)
-    images: dict[int, Object] = {}
-    for item in objects(data, "images", place):
-        images[integer(item, "id", f"{place}: an image")] = item
-    seen = set[int]()
-    for position, item in enumerate(objects(data, "annotations", place), start=1):
-        where = f"{place}: annotation number {position}"
-        try:
-            image_id = integer(item, "image_id", where)
-            if image_id not in images or image_id in seen:
-                raise DataError(
-                    f"{where} is of image {image_id}, which the file does not list, or lists twice."
-                )
-            seen.add(image_id)
-            yield _read_image(source, name, images[image_id], item, class_ids, reading, where)
-        except DataError as error:
-            reading.broken(error)
 
 
 def _classes(data: Object, reading: Reading, place: str) -> dict[int, int]:

@@ -6,6 +6,7 @@ Source: CVAT's documentation of its XML format.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from engine.errors import DataError
@@ -13,7 +14,7 @@ from engine.formats import cvat_shapes
 from engine.formats.checks import encodable, parsed_whole, size
 from engine.formats.cvat_shapes import SHAPES
 from engine.formats.reading import ReadImage, Reading
-from engine.formats.registry import Format, Holds, register
+from engine.formats.registry import FileFormat, Holds, register
 from engine.formats.source import Source, safe_name, xml_elements
 from engine.formats.writing import Export, ExportImage
 
@@ -30,7 +31,7 @@ def is_cvat(head: bytes) -> bool:
 
 
 @register
-class CvatImages(Format):
+class CvatImages(FileFormat):
     """`annotations.xml`."""
 
     name = "cvat-images"
@@ -42,32 +43,27 @@ class CvatImages(Format):
     picture_folders = ("images",)
     has_polygons = True
 
-    def sniff(self, source: Source) -> bool:
+    def files_of(self, source: Source) -> Sequence[str]:
         """XML with `annotations` and images."""
-        return bool(_files_of(source))
+        heads = ((name, source.head_of(name)) for name in xml_files(source))
+        return [name for name, head in heads if is_cvat(head) and b"<image " in head]
 
-    def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
+    def read_file(self, source: Source, name: str, reading: Reading) -> Iterator[ReadImage]:
         """Every image, one at a time."""
-        for name in _files_of(source) or source.itself:
-            path = source.place(name)
-            for element in xml_elements(path, frozenset({"meta", "image"})):
-                if element.tag == "meta":
-                    cvat_shapes.read_labels(element, reading, str(path))
-                    continue
-                try:
-                    yield _image(element, reading, str(path))
-                except DataError as error:
-                    reading.broken(error)
+        path = source.place(name)
+        for element in xml_elements(path, frozenset({"meta", "image"})):
+            if element.tag == "meta":
+                cvat_shapes.read_labels(element, reading, str(path))
+                continue
+            try:
+                yield _image(element, reading, str(path))
+            except DataError as error:
+                reading.broken(error)
 
-    def first_names(self, source: Source) -> Sequence[str]:
-        """The names of the first pictures."""
-        names: list[str] = []
-        for name in _files_of(source)[:1]:
-            for element in xml_elements(source.place(name), frozenset({"image"})):
-                names.append((element.get("name") or "").replace("\\", "/"))
-                if len(names) == 20:
-                    break
-        return names
+    def names_in(self, path: Path) -> Iterator[str]:
+        """Of its images."""
+        for element in xml_elements(path, frozenset({"image"})):
+            yield (element.get("name") or "").replace("\\", "/")
 
     def write(self, export: Export) -> None:
         """A file for each part, image by image."""
@@ -87,15 +83,6 @@ class CvatImages(Format):
 
 def _text(element: Element) -> str:
     return tostring(element, encoding="unicode") + "\n"
-
-
-def _files_of(source: Source) -> list[str]:
-    found = []
-    for name in xml_files(source):
-        head = source.head_of(name)
-        if is_cvat(head) and b"<image " in head:
-            found.append(name)
-    return found
 
 
 def _image(element: Element, reading: Reading, path: str) -> ReadImage:

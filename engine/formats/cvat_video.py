@@ -18,7 +18,7 @@ from engine.formats.checks import encodable, parsed_whole, size
 from engine.formats.cvat import is_cvat, xml_files
 from engine.formats.cvat_shapes import SHAPES
 from engine.formats.reading import ReadImage, Reading
-from engine.formats.registry import Format, Holds, register
+from engine.formats.registry import FileFormat, Holds, register
 from engine.formats.source import Source, safe_name, xml_elements
 from engine.formats.writing import Export, ExportImage, Part
 from engine.media.scan import natural_key
@@ -37,7 +37,7 @@ class _Frames:
 
 
 @register
-class CvatVideo(Format):
+class CvatVideo(FileFormat):
     """`annotations.xml` with tracks."""
 
     name = "cvat-video"
@@ -49,14 +49,35 @@ class CvatVideo(Format):
     picture_folders = ("images",)
     has_polygons = True
 
-    def sniff(self, source: Source) -> bool:
+    def files_of(self, source: Source) -> Sequence[str]:
         """XML with `annotations` and tracks."""
-        return bool(_files_of(source))
+        return [name for name in xml_files(source) if _is_of_video(source.head_of(name))]
 
-    def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
+    def read_file(self, source: Source, name: str, reading: Reading) -> Iterator[ReadImage]:
         """Every frame that has a shape."""
-        for name in _files_of(source) or source.itself:
-            yield from _read_file(source, name, reading)
+        path = source.place(name)
+        frames = _Frames()
+        found: dict[int, list[Instance]] = {}
+        for element in xml_elements(path, frozenset({"meta", "track"})):
+            if element.tag == "meta":
+                cvat_shapes.read_labels(element, reading, str(path))
+                frames = _meta(element, reading, str(path))
+                continue
+            try:
+                _read_track(element, frames, found, reading, str(path))
+            except DataError as error:
+                reading.broken(error)
+        in_order = sorted(reading.pictures.names, key=natural_key)
+        for frame in sorted(found):
+            place = f"{path}: frame {frame}"
+            if frames.names:
+                picture = frames.names.get(frame, "")
+            elif frames.video:
+                picture = f"{frames.video}#{frame}" if frame else frames.video
+            else:
+                picture = in_order[frame] if frame < len(in_order) else ""
+            whole = frames.size or (0, 0)
+            yield ReadImage(picture or f"frame {frame}", place, *whole, tuple(found[frame]))
 
     def write(self, export: Export) -> None:
         """A file for each part."""
@@ -64,39 +85,8 @@ class CvatVideo(Format):
             _write_part(part, export)
 
 
-def _files_of(source: Source) -> list[str]:
-    found = []
-    for name in xml_files(source):
-        head = source.head_of(name)
-        if is_cvat(head) and b"<image " not in head and (b"<track" in head or b"interpolation" in head):
-            found.append(name)
-    return found
-
-
-def _read_file(source: Source, name: str, reading: Reading) -> Iterator[ReadImage]:
-    path = source.place(name)
-    frames = _Frames()
-    found: dict[int, list[Instance]] = {}
-    for element in xml_elements(path, frozenset({"meta", "track"})):
-        if element.tag == "meta":
-            cvat_shapes.read_labels(element, reading, str(path))
-            frames = _meta(element, reading, str(path))
-            continue
-        try:
-            _read_track(element, frames, found, reading, str(path))
-        except DataError as error:
-            reading.broken(error)
-    in_order = sorted(reading.pictures.names, key=natural_key)
-    for frame in sorted(found):
-        place = f"{path}: frame {frame}"
-        if frames.names:
-            picture = frames.names.get(frame, "")
-        elif frames.video:
-            picture = f"{frames.video}#{frame}" if frame else frames.video
-        else:
-            picture = in_order[frame] if frame < len(in_order) else ""
-        whole = frames.size or (0, 0)
-        yield ReadImage(picture or f"frame {frame}", place, *whole, tuple(found[frame]))
+def _is_of_video(head: bytes) -> bool:
+    return is_cvat(head) and b"<image " not in head and (b"<track" in head or b"interpolation" in head)
 
 
 def _meta(element: Element, reading: Reading, place: str) -> _Frames:

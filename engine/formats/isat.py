@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from engine.document.masks import Mask, subtract, union
 from engine.document.records import IgnoreRegion, Instance, Provenance
 from engine.errors import DataError
+from engine.formats.beside import BesideFormat, FileNames, some_heads
 from engine.formats.checks import (
     FlatRing,
     Object,
@@ -29,10 +30,9 @@ from engine.formats.checks import (
     whole,
 )
 from engine.formats.coco_writing import loaded
-from engine.formats.labelme import FileNames, json_files, label_files
 from engine.formats.outline import centre_rule, rings_of
 from engine.formats.reading import ReadImage, Reading
-from engine.formats.registry import Format, Holds, register
+from engine.formats.registry import Holds, register
 from engine.formats.source import Source
 from engine.formats.writing import Export, ExportImage, Losses
 
@@ -55,7 +55,7 @@ class _Object:
 
 
 @register
-class Isat(Format):
+class Isat(BesideFormat):
     """One JSON file for each picture, in the same folder."""
 
     name = "isat"
@@ -64,15 +64,15 @@ class Isat(Format):
 
     def sniff(self, source: Source) -> bool:
         """JSON with info and objects, as ISAT signs it."""
-        return any(_is_isat(source.head_of(name)) for name in json_files(source)[:30])
+        return any(map(_is_isat, some_heads(source)))
 
-    def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
-        """Every such file of the folder."""
-        for name in label_files(source, _is_isat, reading):
-            try:
-                yield _read_file(source, name, reading)
-            except DataError as error:
-                reading.broken(error)
+    def is_label_file(self, head: bytes) -> bool:
+        """Whether ISAT signed it."""
+        return _is_isat(head)
+
+    def read_file(self, source: Source, name: str, reading: Reading) -> ReadImage:
+        """One label file."""
+        return _read_file(source, name, reading)
 
     def write(self, export: Export) -> None:
         """`<picture's name>.json` for each picture."""
@@ -80,10 +80,6 @@ class Isat(Format):
             names, folder = FileNames(), f"{part.name}/" if part.name else ""
             for image in part.images():
                 export.out.json(f"{folder}{names.of(image)}.json", _document(image, export), indent=4)
-
-    def picture_place(self, name: str, part: str) -> str:
-        """Beside its file."""
-        return f"{part}/{name}" if part else name
 
 
 def _is_isat(head: bytes) -> bool:

@@ -16,8 +16,8 @@ import numpy as np
 from engine.document.masks import Mask
 from engine.document.records import Instance, Provenance
 from engine.errors import DataError
+from engine.formats.beside import FileNames
 from engine.formats.checks import encodable, labels_of, parsed_whole
-from engine.formats.labelme import FileNames
 from engine.formats.reading import ReadImage, Reading
 from engine.formats.registry import Format, Holds, register
 from engine.formats.source import Source

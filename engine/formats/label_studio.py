@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ from engine.formats.checks import (
 )
 from engine.formats.outline import centre_rule, one_ring_of, untouched_rings
 from engine.formats.reading import ReadImage, Reading
-from engine.formats.registry import Format, Holds, register
+from engine.formats.registry import FileFormat, Holds, register
 from engine.formats.shapes import ellipse, turned_box
 from engine.formats.source import Source, read_json, safe_name
 from engine.formats.voc import xml_bytes
@@ -52,7 +52,7 @@ _MOST_REGIONS = 100_000
 
 
 @register
-class LabelStudio(Format):
+class LabelStudio(FileFormat):
     """A JSON list of tasks."""
 
     name = "label-studio"
@@ -63,35 +63,29 @@ class LabelStudio(Format):
     picture_folders = ("images",)
     has_polygons = True
 
-    def sniff(self, source: Source) -> bool:
+    def files_of(self, source: Source) -> Sequence[str]:
         """A JSON list of objects with data and annotations."""
-        return bool(_files_of(source))
+        return source.files_that(_is_of_tasks, ".json")
 
-    def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
+    def read_file(self, source: Source, name: str, reading: Reading) -> Iterator[ReadImage]:
         """Every task that is of a picture."""
-        for name in _files_of(source) or source.itself:
-            path = str(source.root / name)
-            for position, value in enumerate(as_list(source.read_json(name), path), start=1):
-                place = f"{path}: task number {position}"
-                try:
-                    image = _task(as_object(value, place), reading, place)
-                except DataError as error:
-                    reading.broken(error)
-                    continue
-                if image is not None:
-                    yield image
+        path = str(source.root / name)
+        for position, value in enumerate(as_list(source.read_json(name), path), start=1):
+            place = f"{path}: task number {position}"
+            try:
+                image = _task(as_object(value, place), reading, place)
+            except DataError as error:
+                reading.broken(error)
+                continue
+            if image is not None:
+                yield image
 
-    def first_names(self, source: Source) -> Sequence[str]:
-        """The names of the first pictures."""
-        for name in _files_of(source)[:1]:
-            tasks = read_json(source.place(name))
-            found = (
-                [_picture(one) for one in tasks[:20] if isinstance(one, dict)]
-                if isinstance(tasks, list)
-                else []
-            )
-            return [one for one in found if one]
-        return ()
+    def names_in(self, path: Path) -> Iterator[str]:
+        """Of its tasks."""
+        tasks = read_json(path)
+        for one in tasks if isinstance(tasks, list) else ():
+            if isinstance(one, dict) and (name := _picture(one)):
+                yield name
 
     def write(self, export: Export) -> None:
         """A file of tasks for each part, and a labelling configuration for them."""
@@ -101,15 +95,10 @@ class LabelStudio(Format):
         export.out.place("label_config.xml").write_bytes(_config(export))
 
 
-def _files_of(source: Source) -> list[str]:
-    found = []
-    for name in source.files:
-        head = source.head_of(name) if name.endswith(".json") else b""
-        if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[") and b'"data"' in head and (
-            b'"annotations"' in head or b'"completions"' in head or b'"predictions"' in head
-        ):  # fmt: skip
-            found.append(name)
-    return found[:50]
+def _is_of_tasks(head: bytes) -> bool:
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[") and b'"data"' in head and (
+        b'"annotations"' in head or b'"completions"' in head or b'"predictions"' in head
+    )  # fmt: skip
 
 
 def _picture(task: Mapping[str, object]) -> str:

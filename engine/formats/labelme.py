@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
@@ -21,6 +21,7 @@ import numpy as np
 from engine.document.masks import EMPTY, Mask, union
 from engine.document.records import Box, IgnoreRegion, Instance, Keypoint, Provenance
 from engine.errors import DataError
+from engine.formats.beside import BesideFormat, FileNames, some_heads
 from engine.formats.checks import (
     MAX_POINTS,
     Object,
@@ -40,7 +41,7 @@ from engine.formats.checks import (
 from engine.formats.coco_writing import loaded
 from engine.formats.outline import centre_rule, rings_of, untouched_rings
 from engine.formats.reading import ReadImage, Reading
-from engine.formats.registry import Format, Holds, register
+from engine.formats.registry import Holds, register
 from engine.formats.source import Source, parse_labels
 from engine.formats.writing import Export, ExportImage, Losses, png_bytes
 
@@ -56,7 +57,6 @@ _AREAS = frozenset({"polygon", "circle", "mask", "oriented_rectangle", "rotation
 _POINTS = frozenset({"point", "points"})
 _LINES = frozenset({"line", "linestrip", "line_strip", "cuboid"})
 _MOST_SHAPES = 100_000
-_MOST_LOOKED_AT = 16 << 20
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ class _Shape:
 
 
 @register
-class Labelme(Format):
+class Labelme(BesideFormat):
     """One JSON file for each picture, in the same folder."""
 
     name = "labelme"
@@ -92,13 +92,45 @@ class Labelme(Format):
         heads = list(some_heads(source))
         return any(map(is_shapes, heads)) and not any(map(is_x_anylabeling, heads))
 
-    def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
-        """Every JSON file of the folder that is a label file."""
-        for name in label_files(source, is_shapes, reading):
+    def is_label_file(self, head: bytes) -> bool:
+        """Whether it begins with shapes."""
+        return is_shapes(head)
+
+    def read_file(self, source: Source, name: str, reading: Reading) -> ReadImage:
+        """One label file."""
+        place = str(source.root / name)
+        data = as_object(source.read_json(name), place)
+        picture = picture_of(name, data, reading, place)
+        width, height = _size(data, picture, reading, place)
+        if not width:
+            return ReadImage(picture, place)
+        items = as_list(data.get("shapes"), f"{place}: 'shapes'")
+        if len(items) > _MOST_SHAPES:
+            raise DataError(f"{place} holds {len(items):,} shapes, more than any picture has.")
+        shapes, lines = list[_Shape](), list[object]()
+        for position, value in enumerate(items):
+            where = f"{place}: shape number {position + 1}"
             try:
-                yield read_file(source, name, reading)
+                item = as_object(value, where)
+                if item.get("shape_type") in _LINES:
+                    kept_json(item, where)
+                    lines.append(item)
+                    reading.leave_out("lines, which have no area; they are kept for the next labelme file")
+                    continue
+                shapes.append(_shape(item, width, height, where))
             except DataError as error:
                 reading.broken(error)
+        extra = {key: data[key] for key in data if key not in _FILE_KEYS}
+        kept_json(extra, place)
+        if lines:
+            extra["shapes"] = lines
+        flags = tuple(
+            encodable(key, f"{place}: a flag") for key, on in _flags(data.get("flags")).items() if on is True
+        )
+        ignored = [shape for shape in shapes if shape.label == IGNORE and shape.mask is not None]
+        ignore = tuple(IgnoreRegion(0, shape.mask) for shape in ignored if shape.mask is not None)
+        instances = tuple(_instances((shape for shape in shapes if shape not in ignored), reading, place))
+        return ReadImage(picture, place, width, height, instances, ignore, flags, extra)
 
     def write(self, export: Export) -> None:
         """`<picture's name>.json` for each picture."""
@@ -226,26 +258,6 @@ class Labelme(Format):
             **rest,
         }
 
-    def picture_place(self, name: str, part: str) -> str:
-        """Beside its file."""
-        return f"{part}/{name}" if part else name
-
-
-class FileNames:
-    """The name of each picture's label file without suffix: its own, unless another picture has it."""
-
-    def __init__(self) -> None:
-        self._taken = set[str]()
-
-    def of(self, image: ExportImage) -> str:
-        """The stem; the whole name, suffix and all, where a.png and a.jpg lie side by side."""
-        name = image.name + (f"#{image.frame}" if image.frame else "")
-        stem = image.stem if not image.frame else f"{image.stem}#{image.frame}"
-        if stem.casefold() in self._taken:
-            stem = name
-        self._taken.add(stem.casefold())
-        return stem
-
 
 def is_shapes(head: bytes) -> bool:
     """Whether JSON begins like labelme's and its kin's."""
@@ -257,79 +269,6 @@ def is_shapes(head: bytes) -> bool:
 def is_x_anylabeling(head: bytes) -> bool:
     """Whether the shapes have what only X-AnyLabeling writes."""
     return b'"kie_linking"' in head or b'"difficult"' in head
-
-
-def json_files(source: Source) -> Sequence[str]:
-    """The JSON files of a source."""
-    return (
-        [name for name in source.files if name.lower().endswith(".json")]
-        if source.is_folder
-        else [source.name]
-    )
-
-
-def label_files(source: Source, is_mine: Callable[[bytes], bool], reading: Reading) -> Iterator[str]:
-    """The JSON files of a source that are label files by their beginnings; a file by itself is one.
-
-    JSON of another kind is counted as left out. What is no JSON at all is told, since it may be a label file
-    that was cut off or overwritten.
-    """
-    for name in json_files(source):
-        if not source.is_folder or is_mine(source.head_of(name)):
-            yield name
-            continue
-        try:
-            if source.place(name).stat().st_size <= _MOST_LOOKED_AT:
-                source.read_json(name)
-        except OSError as e:
-            reading.broken(DataError(f"{source.root / name} cannot be read: {e.strerror or e}."))
-        except DataError as error:
-            reading.broken(error)
-        else:
-            reading.leave_out("JSON files that hold no labels of this format")
-
-
-def some_heads(source: Source) -> Iterator[bytes]:
-    """The beginnings of some JSON files."""
-    for name in json_files(source)[:30]:
-        yield source.head_of(name)
-
-
-def read_file(source: Source, name: str, reading: Reading) -> ReadImage:
-    """One label file."""
-    place = str(source.root / name)
-    data = as_object(source.read_json(name), place)
-    picture = picture_of(name, data, reading, place)
-    width, height = _size(data, picture, reading, place)
-    if not width:
-        return ReadImage(picture, place)
-    items = as_list(data.get("shapes"), f"{place}: 'shapes'")
-    if len(items) > _MOST_SHAPES:
-        raise DataError(f"{place} holds {len(items):,} shapes, more than any picture has.")
-    shapes, lines = list[_Shape](), list[object]()
-    for position, value in enumerate(items):
-        where = f"{place}: shape number {position + 1}"
-        try:
-            item = as_object(value, where)
-            if item.get("shape_type") in _LINES:
-                kept_json(item, where)
-                lines.append(item)
-                reading.leave_out("lines, which have no area; they are kept for the next labelme file")
-                continue
-            shapes.append(_shape(item, width, height, where))
-        except DataError as error:
-            reading.broken(error)
-    extra = {key: data[key] for key in data if key not in _FILE_KEYS}
-    kept_json(extra, place)
-    if lines:
-        extra["shapes"] = lines
-    flags = tuple(
-        encodable(key, f"{place}: a flag") for key, on in _flags(data.get("flags")).items() if on is True
-    )
-    ignored = [shape for shape in shapes if shape.label == IGNORE and shape.mask is not None]
-    ignore = tuple(IgnoreRegion(0, shape.mask) for shape in ignored if shape.mask is not None)
-    instances = tuple(_instances((shape for shape in shapes if shape not in ignored), reading, place))
-    return ReadImage(picture, place, width, height, instances, ignore, flags, extra)
 
 
 def picture_of(name: str, data: Object, reading: Reading, place: str) -> str:

@@ -10,6 +10,8 @@ import importlib
 import pkgutil
 from collections.abc import Iterator, Sequence
 from enum import Flag, auto
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from engine.errors import DataError
@@ -18,6 +20,9 @@ from engine.formats.source import Source
 
 if TYPE_CHECKING:
     from engine.formats.writing import Export
+
+
+_NAMES = 20  # of pictures, enough to find their folder by
 
 
 class Holds(Flag):
@@ -74,6 +79,36 @@ class Format:
     def picture_place(self, name: str, part: str) -> str:
         """Where a copy of a picture goes, relative to the export's folder. part: of a split, or empty."""
         return f"images/{part}/{name}" if part else f"images/{name}"
+
+
+class FileFormat(Format):
+    """A format whose files hold many images each: found by their content, read one file after the other."""
+
+    def files_of(self, source: Source) -> Sequence[str]:
+        """The files of this format, relative to the root."""
+        raise NotImplementedError
+
+    def read_file(self, source: Source, name: str, reading: Reading) -> Iterator[ReadImage]:
+        """The images of one file."""
+        raise NotImplementedError
+
+    def names_in(self, path: Path) -> Iterator[str]:  # noqa: ARG002 - as `first_names`
+        """The names of a file's pictures, of as many as somebody asks for."""
+        return iter(())
+
+    def sniff(self, source: Source) -> bool:
+        """Whether there is such a file."""
+        return bool(self.files_of(source))
+
+    def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
+        """The images of all such files; of the file itself where a person says that it is one."""
+        for name in self.files_of(source) or source.itself:
+            yield from self.read_file(source, name, reading)
+
+    def first_names(self, source: Source) -> Sequence[str]:
+        """Those of the first file."""
+        files = self.files_of(source)
+        return list(islice(self.names_in(source.place(files[0])), _NAMES)) if files else ()
 
 
 _ZIP = b"PK\x03\x04"

@@ -127,6 +127,10 @@ class Source:
         except DataError:
             return b""
 
+    def files_that(self, begin: Callable[[bytes], bool], ending: str) -> list[str]:
+        """The files of an ending whose first 64 KiB pass. ending: such as ".json"."""
+        return [name for name in self.files if name.lower().endswith(ending) and begin(self.head_of(name))]
+
     def read_bytes(self, relative: str, limit: int = MAX_SMALL) -> bytes:
         """A whole file of at most `limit` bytes."""
         return read_bytes(self.place(relative), limit)

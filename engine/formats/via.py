@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from engine.formats.checks import (
 from engine.formats.coco_writing import loaded
 from engine.formats.outline import centre_rule, one_ring_of
 from engine.formats.reading import ReadImage, Reading
-from engine.formats.registry import Format, Holds, register
+from engine.formats.registry import FileFormat, Holds, register
 from engine.formats.shapes import ellipse
 from engine.formats.source import Source, parse_json, safe_name
 from engine.formats.writing import Export, ExportImage
@@ -47,7 +47,7 @@ csv.field_size_limit(1 << 26)
 
 
 @register
-class ViaJson(Format):
+class ViaJson(FileFormat):
     """`via_project.json`."""
 
     name = "via-json"
@@ -55,23 +55,22 @@ class ViaJson(Format):
     holds = _HOLDS
     picture_folders = ("images",)
 
-    def sniff(self, source: Source) -> bool:
+    def files_of(self, source: Source) -> Sequence[str]:
         """JSON with regions and their shape attributes."""
-        return bool(_jsons(source))
+        return source.files_that(_is_json, ".json")
 
-    def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
-        """Every picture of every such file."""
-        for name in _jsons(source) or source.itself:
-            path = str(source.root / name)
-            data = as_object(source.read_json(name), path)
-            files = as_object(data.get("_via_img_metadata", data), path)
-            for key in files:
-                place = f"{path}: '{encodable(key, path)[:60]}'"
-                try:
-                    item = as_object(files[key], place)
-                    yield _image(item, _regions(item, place), reading, place)
-                except DataError as error:
-                    reading.broken(error)
+    def read_file(self, source: Source, name: str, reading: Reading) -> Iterator[ReadImage]:
+        """Every picture of the file."""
+        path = str(source.root / name)
+        data = as_object(source.read_json(name), path)
+        files = as_object(data.get("_via_img_metadata", data), path)
+        for key in files:
+            place = f"{path}: '{encodable(key, path)[:60]}'"
+            try:
+                item = as_object(files[key], place)
+                yield _image(item, _regions(item, place), reading, place)
+            except DataError as error:
+                reading.broken(error)
 
     def write(self, export: Export) -> None:
         """A project for each part."""
@@ -102,7 +101,7 @@ class ViaJson(Format):
 
 
 @register
-class ViaCsv(Format):
+class ViaCsv(FileFormat):
     """`via_annotations.csv`."""
 
     name = "via-csv"
@@ -110,32 +109,31 @@ class ViaCsv(Format):
     holds = _HOLDS
     picture_folders = ("images",)
 
-    def sniff(self, source: Source) -> bool:
+    def files_of(self, source: Source) -> Sequence[str]:
         """A table with VIA's columns."""
-        return bool(_tables(source))
+        return source.files_that(_is_table, ".csv")
 
-    def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
+    def read_file(self, source: Source, name: str, reading: Reading) -> Iterator[ReadImage]:
         """Every picture; its rows need not follow each other."""
-        for name in _tables(source) or source.itself:
-            path = str(source.root / name)
-            files: dict[str, tuple[Object, list[tuple[Object, Object, str]]]] = {}
-            for place, row in _rows(source, name):
-                try:
-                    known = _json(row["file_attributes"], f"{place}: file_attributes")
-                    _, regions = files.setdefault(row["filename"], (known, []))
-                    shape = _json(row["region_shape_attributes"], f"{place}: region_shape_attributes")
-                    if shape:
-                        attributes = _json(row["region_attributes"], f"{place}: region_attributes")
-                        regions.append((shape, attributes, place))
-                except DataError as error:
-                    reading.broken(error)
-            for filename, (attributes, regions) in files.items():
-                place = f"{path}: '{encodable(filename, path)[:60]}'"
-                try:
-                    item = {"filename": filename, "file_attributes": attributes}
-                    yield _image(item, iter(regions), reading, place)
-                except DataError as error:
-                    reading.broken(error)
+        path = str(source.root / name)
+        files: dict[str, tuple[Object, list[tuple[Object, Object, str]]]] = {}
+        for place, row in _rows(source, name):
+            try:
+                known = _json(row["file_attributes"], f"{place}: file_attributes")
+                _, regions = files.setdefault(row["filename"], (known, []))
+                shape = _json(row["region_shape_attributes"], f"{place}: region_shape_attributes")
+                if shape:
+                    attributes = _json(row["region_attributes"], f"{place}: region_attributes")
+                    regions.append((shape, attributes, place))
+            except DataError as error:
+                reading.broken(error)
+        for filename, (attributes, regions) in files.items():
+            place = f"{path}: '{encodable(filename, path)[:60]}'"
+            try:
+                item = {"filename": filename, "file_attributes": attributes}
+                yield _image(item, iter(regions), reading, place)
+            except DataError as error:
+                reading.broken(error)
 
     def write(self, export: Export) -> None:
         """A table for each part; a picture without a region has a row of its own."""
@@ -151,23 +149,13 @@ class ViaCsv(Format):
                         table.writerow((*head, n, kept_json(shape, ""), kept_json(attributes, "")))
 
 
-def _jsons(source: Source) -> list[str]:
-    found = []
-    for name in source.files:
-        head = source.head_of(name) if name.endswith(".json") else b""
-        if b"_via_img_metadata" in head or (b'"regions"' in head and b'"filename"' in head):
-            found.append(name)
-    return found[:50]
+def _is_json(head: bytes) -> bool:
+    return b"_via_img_metadata" in head or (b'"regions"' in head and b'"filename"' in head)
 
 
-def _tables(source: Source) -> list[str]:
-    head = ",".join(_COLUMNS[:3]).encode()
-    return [
-        name
-        for name in source.files
-        if name.lower().endswith(".csv")
-        and head in source.head_of(name)[:200].replace(b'"', b"").replace(b"#", b"")
-    ]
+def _is_table(head: bytes) -> bool:
+    columns = ",".join(_COLUMNS[:3]).encode()
+    return columns in head[:200].replace(b'"', b"").replace(b"#", b"")
 
 
 def _rows(source: Source, name: str) -> Iterator[tuple[str, dict[str, str]]]:

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from engine.document.masks import Mask
 from engine.document.records import Box, IgnoreRegion, Instance, Provenance
 from engine.errors import DataError
+from engine.formats.beside import FileNames
 from engine.formats.checks import encodable, labels_of, near, parsed_number, parsed_whole, shortened, size
-from engine.formats.labelme import FileNames
 from engine.formats.reading import ReadImage, Reading
 from engine.formats.registry import Format, Holds, register
 from engine.formats.source import Source, read_xml

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.document.records import Instance
-from engine.formats.labelme import Labelme, is_shapes, is_x_anylabeling, some_heads
+from engine.formats.beside import some_heads
+from engine.formats.labelme import Labelme, is_shapes, is_x_anylabeling
 from engine.formats.registry import Holds, register
 from engine.formats.source import Source
 

@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 from engine.document.records import ClassDef, Instance, Keypoint, Provenance
 from engine.errors import DataError
 from engine.formats import yaml_subset
+from engine.formats.beside import FileNames
 from engine.formats.checks import near, parsed_number, parsed_whole, ring, shortened
-from engine.formats.labelme import FileNames
 from engine.formats.outline import centre_rule, one_ring_of
 from engine.formats.reading import ReadImage, Reading
 from engine.formats.registry import Format, Holds, register

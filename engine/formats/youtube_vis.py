@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from engine.document.masks import Mask, from_rle, to_rle
 from engine.document.records import IgnoreRegion, Instance, Provenance
@@ -27,7 +28,7 @@ from engine.formats.coco_writing import categories
 from engine.formats.mots import sequence_of
 from engine.formats.outline import coco_rule
 from engine.formats.reading import ReadImage, Reading
-from engine.formats.registry import Format, Holds, register
+from engine.formats.registry import FileFormat, Holds, register
 from engine.formats.source import Source, read_json, safe_name
 from engine.formats.writing import Export, Part
 from engine.media.scan import natural_key
@@ -43,7 +44,7 @@ class _Track:
 
 
 @register
-class YoutubeVis(Format):
+class YoutubeVis(FileFormat):
     """`instances.json`, or `<part>/instances.json`."""
 
     name = "youtube-vis"
@@ -51,24 +52,28 @@ class YoutubeVis(Format):
     holds = Holds.MASKS | Holds.OVERLAP | Holds.TRACKS | Holds.NEGATIVES
     picture_folders = ("JPEGImages", "images")
 
-    def sniff(self, source: Source) -> bool:
+    def files_of(self, source: Source) -> Sequence[str]:
         """JSON with videos and their file names."""
-        return bool(_files_of(source))
+        return source.files_that(lambda head: b'"videos"' in head and b'"file_names"' in head, ".json")
 
-    def read(self, source: Source, reading: Reading) -> Iterator[ReadImage]:
+    def names_in(self, path: Path) -> Iterator[str]:
+        """The frames of the first video."""
+        data = read_json(path)
+        videos = data.get("videos") if isinstance(data, dict) else None
+        if isinstance(videos, list) and videos and isinstance(videos[0], dict):
+            names = videos[0].get("file_names")
+            yield from map(str, names if isinstance(names, list) else ())
+
+    def read_file(self, source: Source, name: str, reading: Reading) -> Iterator[ReadImage]:
         """Every frame of every video."""
-        for name in _files_of(source) or source.itself:
-            yield from _read_file(source, name, reading)
-
-    def first_names(self, source: Source) -> Sequence[str]:
-        """The first frames of the first video."""
-        for name in _files_of(source)[:1]:
-            data = read_json(source.place(name))
-            videos = data.get("videos") if isinstance(data, dict) else None
-            if isinstance(videos, list) and videos and isinstance(videos[0], dict):
-                names = videos[0].get("file_names")
-                return [str(one) for one in names[:20]] if isinstance(names, list) else ()
-        return ()
+        place = str(source.root / name)
+        data = as_object(source.read_json(name), place)
+        class_ids = _classes(data, reading, place)
+        for item, objects_, where in _videos(data, reading, place):
+            try:
+                yield from _read_video(item, objects_, class_ids, reading, where)
+            except DataError as error:
+                reading.broken(error)
 
     def write(self, export: Export) -> None:
         """A file for each part."""
@@ -76,28 +81,25 @@ class YoutubeVis(Format):
             _write_part(part, export)
 
 
-def _files_of(source: Source) -> list[str]:
-    found = []
-    for name in source.files:
-        head = source.head_of(name) if name.endswith(".json") else b""
-        if b'"videos"' in head and b'"file_names"' in head:
-            found.append(name)
-    return found[:50]
-
-
-def _read_file(source: Source, name: str, reading: Reading) -> Iterator[ReadImage]:
-    place = str(source.root / name)
-    data = as_object(source.read_json(name), place)
+def _classes(data: Object, reading: Reading, place: str) -> dict[int, int]:
+    """The class of each category's id."""
     class_ids: dict[int, int] = {}
     for position, item in enumerate(objects(data, "categories", place), start=1):
         where = f"{place}: category number {position}"
         number = integer(item, "id", where)
         if number in class_ids:
             raise DataError(f"{where} repeats the id {number}; ids must differ.")
-        known_class = reading.classes.named(text(item, "name", where), where)
-        if known_class.id in class_ids.values():
-            raise DataError(f"{where} repeats the name '{known_class.name}'; names must differ.")
-        class_ids[number] = known_class.id
+        known = reading.classes.named(text(item, "name", where), where)
+        if known.id in class_ids.values():
+            raise DataError(f"{where} repeats the name '{known.name}'; names must differ.")
+        class_ids[number] = known.id
+    return class_ids
+
+
+def _videos(
+    data: Object, reading: Reading, place: str
+) -> Iterator[tuple[Object, Sequence[tuple[Object, str]], str]]:
+    """Each video with its annotations and their places, and its own place."""
     of_video: dict[int, list[tuple[Object, str]]] = {}
     videos = list(objects(data, "videos", place))
     known = {integer(item, "id", f"{place}: a video") for item in videos}
@@ -114,12 +116,7 @@ def _read_file(source: Source, name: str, reading: Reading) -> Iterator[ReadImag
             reading.broken(error)
     for item in videos:
         video = integer(item, "id", place)
-        try:
-            yield from _read_video(
-                item, of_video.get(video, []), class_ids, reading, f"{place}: video {video}"
-            )
-        except DataError as error:
-            reading.broken(error)
+        yield item, of_video.get(video, []), f"{place}: video {video}"
 
 
 def _read_video(
