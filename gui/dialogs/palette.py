@@ -32,6 +32,7 @@ class Palette(FindDialog):
         self.setObjectName("palette")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.list.setAccessibleName(self.tr("Commands"))
+        self.list.setStyleSheet("QListWidget::item { padding: 0; }")  # its rows have widgets with room enough
         self.resize(560, 420)
 
     def fill(self, wanted: str) -> None:
