@@ -20,6 +20,7 @@ _BUSY_SECONDS = 5.0
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 _READ_ONLY = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN})
+_OUT_OF_REACH = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 _COPY_PAGES = 2048  # 8 MiB a step: a writer waits for one step at most
 
 
@@ -146,9 +147,9 @@ def copy_database(
     return True
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether the database file itself is broken."""
-    return isinstance(error, DamageError) or _code(error) in _DAMAGED
+def is_damage(error: sqlite3.Error, path: Path) -> bool:
+    """Whether the database file itself is broken, and not out of reach, which SQLite calls malformed too."""
+    return _speaks_of_damage(error) and not _reading_fault(path)
 
 
 def told(error: sqlite3.Error, path: Path) -> ProjectError:
@@ -156,7 +157,9 @@ def told(error: sqlite3.Error, path: Path) -> ProjectError:
     code = _code(error)
     if code == sqlite3.SQLITE_FULL:
         return ProjectError(f"The disk that holds {path} is full: free some space and save again.")
-    if is_damage(error):
+    if (_speaks_of_damage(error) or code in _OUT_OF_REACH) and (fault := _reading_fault(path)):
+        return ProjectError(f"{path} cannot be read ({fault}): see that its drive is there and try again.")
+    if _speaks_of_damage(error):
         return ProjectError(
             f"The project database {path} is damaged ({error}): close it and open it again to repair it."
         )
@@ -175,6 +178,23 @@ def told(error: sqlite3.Error, path: Path) -> ProjectError:
             f"The disk that holds {path} reports an error ({error}): check the disk and save again."
         )
     return ProjectError(f"The project database {path} refuses this: {error}.")
+
+
+def _speaks_of_damage(error: sqlite3.Error) -> bool:
+    return isinstance(error, DamageError) or _code(error) in _DAMAGED
+
+
+def _reading_fault(path: Path) -> str:
+    """Why a database or its log cannot be read to its end; empty where it can."""
+    for file in (path, path.with_name(f"{path.name}-wal")):
+        try:
+            with file.open("rb") as content:
+                while content.read(1 << 20):
+                    pass
+        except OSError as e:
+            if file == path or not isinstance(e, FileNotFoundError):
+                return e.strerror or type(e).__name__
+    return ""
 
 
 def _code(error: sqlite3.Error) -> int | None:

@@ -32,6 +32,7 @@ _KEPT_BACKUPS = 3
 _BACKUP_SECONDS = 24 * 3600
 COMPANIONS = ("-wal", "-shm", "-journal")
 
+_ATTEMPTS = 2  # SQLite calls a single reading that failed damage too
 _log = logging.getLogger(__name__)
 
 
@@ -43,23 +44,27 @@ def open_checked(database: Path, *, network: bool, unclean: bool) -> tuple[sqlit
     """
     leftovers = any(_size(_companion(database, suffix)) for suffix in ("-wal", "-journal"))
     wrong = "it is missing or empty" if not _size(database) and _backups(database) else ""
-    if not wrong:
+    for _ in range(0 if wrong else _ATTEMPTS):
         try:
-            # Brings in what a killed writer left in the journal, and refuses a bad header or a cut end.
-            connection = connect_for_writing(database, network=network, create=True)
-            try:
-                if unclean or leftovers:
-                    check_pages(connection)
-            except BaseException:
-                connection.close()
-                raise
-            return connection, ""
+            return _open_sound(database, network=network, check=unclean or leftovers), ""
         except sqlite3.Error as e:
-            if not is_damage(e):
+            if not is_damage(e, database):
                 raise
             wrong = str(e)
     notice = _restore(database, wrong)
     return connect_for_writing(database, network=network), notice
+
+
+def _open_sound(database: Path, *, network: bool, check: bool) -> sqlite3.Connection:
+    """Brings in what a killed writer left in the journal, and refuses a bad header or a cut end."""
+    connection = connect_for_writing(database, network=network, create=True)
+    try:
+        if check:
+            check_pages(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def wants_backup(database: Path) -> bool:
@@ -106,7 +111,7 @@ class Backup:
                 made = copy_database(connection, target, stop=self._stop.is_set, check=check_pages)
         except (OSError, sqlite3.Error) as e:
             _log.warning("no backup of %s was made: %s", self._database, e)
-            if isinstance(e, sqlite3.Error) and is_damage(e):
+            if isinstance(e, sqlite3.Error) and is_damage(e, self._database):
                 self._on_damage()
             return
         if made:
@@ -146,12 +151,17 @@ def check_pages(connection: sqlite3.Connection) -> None:
 
 
 def _is_sound(backup: Path) -> bool:
-    try:
-        with contextlib.closing(connect_for_reading(backup, immutable=True)) as connection:
-            check_pages(connection)
-    except sqlite3.Error:
-        return False
-    return True
+    """Raises sqlite3.Error where that cannot be known: an older backup is no answer to a disk that fails."""
+    for _ in range(_ATTEMPTS):
+        try:
+            with contextlib.closing(connect_for_reading(backup, immutable=True)) as connection:
+                check_pages(connection)
+        except sqlite3.Error as e:
+            if not is_damage(e, backup):
+                raise
+        else:
+            return True
+    return False
 
 
 def _backups(database: Path) -> list[Path]:

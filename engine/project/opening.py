@@ -78,7 +78,12 @@ class Opened:
 
 def open_database(folder: Path, *, read_only: bool, data_dir: Path | None) -> Opened:
     """Open the folder's project. Raises ProjectError."""
-    place = find_place(folder, data_dir, create=not read_only)
+    try:
+        place = find_place(folder, data_dir, create=not read_only)
+    except OSError as e:
+        raise ProjectError(
+            f"{folder} cannot be read ({e.strerror or e}): see that its drive is there and try again."
+        ) from e
     if read_only:
         return _open_for_reading(place, "The project was opened for reading only.")
     if place.unwritable:

@@ -574,7 +574,7 @@ class Project:
             with self._readers.reading() as connection:
                 yield connection
         except sqlite3.Error as e:
-            if is_damage(e):
+            if is_damage(e, self.database):
                 self._opened.suspect()
             raise told(e, self.database) from e
 

@@ -138,7 +138,7 @@ class Writer:
             outcomes = self._transaction([*self._refused, *self._running])
         except sqlite3.Error as e:
             self._drop_connection()
-            if is_damage(e):
+            if is_damage(e, self._path):
                 self._on_damage()
             with self._wake:
                 failed, self._running = self._running, []

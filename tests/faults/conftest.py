@@ -56,7 +56,8 @@ class Trials:
         return answer, before, files(self.trial / place)
 
     def again(self, words: str, place: str, at: int = 0, kind: int = 0) -> Answer:
-        """A command on what the last one left."""
+        """A command on what the last one left; no picture of it is changed by that."""
+        pictures = files(self.trial / "pictures", "*.png")
         order = Order(
             tuple(words.split()), str(self.library), str(self.trial), str(self.trial / place), at, kind
         )
@@ -64,14 +65,16 @@ class Trials:
         assert self.program.stdout is not None
         self.program.stdin.write(order.line())
         self.program.stdin.flush()
-        return Answer(**json.loads(self.program.stdout.readline()))
+        answer = Answer(**json.loads(self.program.stdout.readline()))
+        assert files(self.trial / "pictures", "*.png") == pictures, "a picture was written"
+        return answer
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    """The content of every file below a folder, by its name in it."""
+def files(folder: Path, pattern: str = "*") -> dict[str, bytes]:
+    """The content of every file below a folder whose name fits, by its name in it."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*")) if path.is_file()
+        for path in sorted(folder.rglob(pattern)) if path.is_file()
     }  # fmt: skip
 
 

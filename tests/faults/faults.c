@@ -6,8 +6,11 @@
  *   1  it fails with EIO, once              2  it and all after it fail with ENOSPC, until disarmed
  *   3  the process is killed before it      4  it is done by half (a write) or whole, then the process is killed
  *   5  it and all after it fail with EACCES, and so does every opening for writing, until disarmed
+ *   6  the drive is gone: it and all after it fail with EIO, and so does all reading and looking, until disarmed
+ *   7  the at-th reading or look (not change) fails with EIO, once
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +27,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { NONE, FAIL_ONCE, FULL, KILL_BEFORE, KILL_WITHIN, DENIED };
+enum { NONE, FAIL_ONCE, FULL, KILL_BEFORE, KILL_WITHIN, DENIED, GONE, READING_FAILS };
 
 static atomic_int kind, at, seen;
 static char place[PATH_MAX] = "/.maskwright/";
@@ -62,9 +65,9 @@ static void die(void) { kill(getpid(), SIGKILL); for (;;) pause(); }
 
 /* What is to happen to this change: NONE, FAIL_ONCE (errno is set) or KILL_WITHIN. */
 static int fate(int ours) {
-    if (!ours) return NONE;
+    if (!ours || kind == READING_FAILS) return NONE;
     int number = ++seen, what = kind, when = at;
-    if (what == NONE || number < when || (number > when && what != FULL && what != DENIED)) return NONE;
+    if (what == NONE || number < when || (number > when && what != FULL && what != DENIED && what != GONE)) return NONE;
     if (what == KILL_BEFORE) die();
     if (what == KILL_WITHIN) return KILL_WITHIN;
     errno = what == FULL ? ENOSPC : what == DENIED ? EACCES : EIO;
@@ -123,12 +126,33 @@ size_t fwrite(const void *data, size_t size, size_t count, FILE *file) {
     return written;
 }
 
-/* Openings are not counted: they fail while all changes are denied. */
+/* Openings, readings and looks are not counted: they fail while all changes are denied, or the drive is gone. */
+static int is_out(int ours) {
+    if (!ours || !(kind == READING_FAILS ? ++seen == at : kind == GONE && seen + 1 >= at)) return 0;
+    errno = EIO;
+    return 1;
+}
 static int is_denied(const char *path, int flags) {
+    if (is_out(is_ours(path))) return 1;
     if (kind != DENIED || seen + 1 < at || !(flags & (O_WRONLY | O_RDWR | O_CREAT)) || !is_ours(path)) return 0;
     errno = EACCES;
     return 1;
 }
+#define LOOK(type, name, parameters, ours, failed, ...)              \
+    static type (*real_##name) parameters;                           \
+    type name parameters {                                           \
+        FIND(name);                                                  \
+        return is_out(ours) ? failed : real_##name(__VA_ARGS__);     \
+    }
+LOOK(ssize_t, read, (int fd, void *data, size_t size), is_our_file(fd), -1, fd, data, size)
+LOOK(ssize_t, pread, (int fd, void *data, size_t size, off_t at), is_our_file(fd), -1, fd, data, size, at)
+LOOK(ssize_t, pread64, (int fd, void *data, size_t size, off64_t at), is_our_file(fd), -1, fd, data, size, at)
+LOOK(int, stat, (const char *path, struct stat *found), is_ours(path), -1, path, found)
+LOOK(int, stat64, (const char *path, struct stat64 *found), is_ours(path), -1, path, found)
+LOOK(int, lstat, (const char *path, struct stat *found), is_ours(path), -1, path, found)
+LOOK(int, lstat64, (const char *path, struct stat64 *found), is_ours(path), -1, path, found)
+LOOK(int, access, (const char *path, int mode), is_ours(path), -1, path, mode)
+LOOK(DIR *, opendir, (const char *path), is_ours(path), NULL, path)
 #define OPEN(name)                                                   \
     static int (*real_##name)(const char *, int, ...);               \
     int name(const char *path, int flags, ...) {                     \

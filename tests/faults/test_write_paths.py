@@ -12,6 +12,7 @@ import sys
 
 import pytest
 
+from tests.conftest import Figure
 from tests.faults.conftest import Trials
 
 pytestmark = [
@@ -20,6 +21,7 @@ pytestmark = [
 ]
 
 KINDS = {"fails once": 1, "disk full": 2, "denied": 5}
+DISK = {"fails once": "fails once (EIO)", "disk full": "is full (ENOSPC)", "denied": "denies all (EACCES)"}
 FORMATS = (
     "cityscapes", "class-png", "coco", "coco-panoptic", "cvat-images", "cvat-video", "davis", "isat",
     "label-png", "label-studio", "labelme", "mots-png", "mots-txt", "voc", "via-csv", "via-json",
@@ -97,5 +99,8 @@ def test_that_a_full_disk_is_told_and_leaves_nothing_by_half(trials: Trials, com
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("command", COMMANDS)
-def test_that_a_failure_at_any_change_is_told(trials: Trials, command: str, kind: str) -> None:
-    print(f"\n{command}, {kind}: {check(trials, command, kind, most=12)} faults, each told, nothing by half")
+def test_that_a_failure_at_any_change_is_told(
+    trials: Trials, command: str, kind: str, figure: Figure
+) -> None:
+    faults = check(trials, command, kind, most=12)
+    figure(f"commands whose disk {DISK[kind]}: each told, nothing by half, pictures untouched", faults)

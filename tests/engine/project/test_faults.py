@@ -1,7 +1,7 @@
 """Every change of a file may fail, or be the last: no saved edit is lost and nothing is damaged.
 
 Linux with a C compiler only: a small library (faults.c) is preloaded and makes the n-th write, sync,
-truncation, rename or removal inside `.maskwright` fail, or kills the process there.
+truncation, rename or removal inside `.maskwright` fail, or all reading too, or kills the process there.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ pytestmark = [
 
 _IMAGES = 3
 _STEPS = 9
-_KINDS = {"fails once": 1, "disk full": 2, "killed before": 3, "killed within": 4, "denied": 5}
+_KINDS = {
+    "fails once": 1, "disk full": 2, "killed before": 3, "killed within": 4, "denied": 5, "drive gone": 6,
+    "reading fails": 7,
+}  # fmt: skip
 _SCENES = ("clean", "unclean", "damaged", "new", "network", "unclean network")
 
 

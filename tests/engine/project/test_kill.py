@@ -7,7 +7,10 @@ import random
 import time
 from pathlib import Path
 
+import pytest
+
 from engine.project import Project
+from tests.conftest import Figure
 from tests.engine.project.making import quick_check
 from tests.engine.project.script import Memory, make_folder, plan, snapshot
 from tests.engine.project.worker_program import Order
@@ -17,14 +20,14 @@ _KILLS = 120 if hasattr(os, "fork") else 20  # without forks each kill costs the
 _IMAGES = 4
 
 
-def test_that_a_killed_writer_loses_no_saved_edit_and_damages_nothing(tmp_path: Path) -> None:
-    dice = random.Random(0)
+def kill_writers(tmp_path: Path, kills: int, seed: int) -> None:
+    dice = random.Random(seed)
     folder = tmp_path / "pictures"
     memory = Memory(_IMAGES, make_folder(folder, _IMAGES))
     now = memory.snapshot()
     done = saved_in_all = killed_at_work = 0
     with Program() as program:
-        for number in range(_KILLS):
+        for number in range(kills):
             report = program.carry_out(
                 Order(str(folder), done, network=number % 5 == 4),
                 # Every third kill comes while the project opens.
@@ -45,5 +48,16 @@ def test_that_a_killed_writer_loses_no_saved_edit_and_damages_nothing(tmp_path: 
                 now = memory.snapshot()
                 done += 1
             assert held == now, f"kill {number}: not the work of any moment after step {report.saved}"
-    assert saved_in_all > 3 * _KILLS, "the kills must come while edits are being saved"
-    assert killed_at_work > _KILLS // 4
+    assert saved_in_all > 3 * kills, "the kills must come while edits are being saved"
+    assert killed_at_work > kills // 4
+
+
+def test_that_a_killed_writer_loses_no_saved_edit_and_damages_nothing(tmp_path: Path) -> None:
+    kill_writers(tmp_path, _KILLS, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_that_two_hundred_killed_writers_lose_no_saved_edit(tmp_path: Path, figure: Figure) -> None:
+    kill_writers(tmp_path, 200, 1)
+    figure("kills of a writer of edits: no saved edit lost, every database whole", 200)
