@@ -15,13 +15,14 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from engine.document.document import Edit
-from engine.document.records import ClassDef, ImageState, MediaItem, ReviewState
+from engine.document.records import ClassDef, ImageState, MediaItem
 from engine.errors import ProjectError
 from engine.project import Project
 from engine.project.journal import Past
 from engine.project.media_index import ScanReport
 from gui.background import Background
 from gui.editor import Editor
+from gui.listing import Listing
 from gui.loading import Loaded, Loader
 from gui.opening import (
     Found,
@@ -31,7 +32,6 @@ from gui.opening import (
     move_and_open,
     open_project,
     read_project,
-    sorted_items,
 )
 from gui.saving import Kept, Saving
 
@@ -59,11 +59,9 @@ class Desk(QObject):
         super().__init__()
         self.editor = editor
         self.project: Project | None = None
-        self.media: tuple[MediaItem, ...] = ()
-        self.order: tuple[int, ...] = ()
+        self.list = Listing()
         self.selected: tuple[int, ...] = ()
         self.files: frozenset[str] = frozenset()  # the list is of these paths only; empty for all
-        self.states: dict[int, ImageState] = {}
         self.current: MediaItem | None = None
         self.problem = ""  # why the current image cannot be shown
         self.is_other_content = False  # the shown file is not the one that its instances were made for
@@ -71,9 +69,6 @@ class Desk(QObject):
         self.background = Background(3, "desk")
         self._ahead = Background(1, "ahead")  # by itself: what a person asks for must not wait behind it
         self.saving = Saving(editor, self.background)
-        self._items: dict[int, MediaItem] = {}
-        self._listed: set[int] = set()  # the ids of `media`
-        self._places: dict[int, int] = {}
         self._opening = 0  # generations: what an older request brings is dropped
         self._showing = 0
         self._is_opening = False
@@ -285,8 +280,7 @@ class Desk(QObject):
         self.project_closing.emit()
         self.project, self.current, self.problem = None, None, ""
         self._showing += 1
-        self.media, self.order, self.selected, self.files = (), (), (), frozenset()
-        self.states, self._items, self._places, self._listed = {}, {}, {}, set()
+        self.list, self.selected, self.files = Listing(), (), frozenset()
         self.media_changed.emit()
         self.editor.show(None)
         self.editor.set_classes(())
@@ -307,17 +301,27 @@ class Desk(QObject):
 
     # The list
 
+    @property
+    def media(self) -> tuple[MediaItem, ...]:
+        """The images that are listed, as people count."""
+        return self.list.media
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Their ids as the list is sorted and filtered."""
+        return self.list.order
+
     def item(self, media_id: int) -> MediaItem:
         """The image of that id."""
-        return self._items[media_id]
+        return self.list.items[media_id]
 
     def place_of(self, media_id: int) -> int | None:
         """Where an image stands in the list, from 0; None where the list leaves it out."""
-        return self._places.get(media_id)
+        return self.list.places.get(media_id)
 
     def state_of(self, media_id: int) -> ImageState:
         """What is known of an image as a whole."""
-        return self.states.get(media_id, ImageState())
+        return self.list.state_of(media_id)
 
     def path_of(self, item: MediaItem) -> Path:
         """The image's file."""
@@ -326,9 +330,7 @@ class Desk(QObject):
 
     def set_order(self, ids: Iterable[int]) -> None:
         """Go through the images in this order from now on: that of the list as it is sorted and filtered."""
-        if (order := tuple(ids)) != self.order:
-            self.order = order
-            self._places = {media_id: place for place, media_id in enumerate(order)}
+        self.list.set_order(ids)
 
     def list_only(self, files: Iterable[str]) -> None:
         """Narrow the list to these paths; none of them for all images."""
@@ -341,7 +343,7 @@ class Desk(QObject):
 
     def note_states(self, states: Mapping[int, ImageState]) -> None:
         """Take what a batch made of images."""
-        self.states.update(states)
+        self.list.states.update(states)
         for media_id in states:
             self.item_changed.emit(media_id)
 
@@ -353,7 +355,7 @@ class Desk(QObject):
 
         def read(states: dict[int, ImageState]) -> None:
             if self.project is project:
-                self.states = states
+                self.list.states = states
                 self.media_changed.emit()
 
         self.background.run(project.image_states, read, self.failed.emit)
@@ -371,20 +373,19 @@ class Desk(QObject):
         self.background.run(project.classes, read, self.failed.emit)
 
     def _take_media(self, found: Found) -> None:
-        self.media, self._items, self.states = found.media, found.items, found.states
-        self.order, self._places, self._listed = found.order, found.places, set(found.order)
-        self.selected = tuple(media_id for media_id in self.selected if media_id in self._items)
+        self.list = Listing.of(found)
+        self.selected = tuple(media_id for media_id in self.selected if media_id in found.items)
         if self.current is not None:
-            self.current = self._items.get(self.current.id)
+            self.current = found.items.get(self.current.id)
         self.media_changed.emit()
 
     def lists(self, media_id: int) -> bool:
         """Whether an image is among `media`: a frame of a film is once it has something on record."""
-        return media_id in self._listed
+        return self.list.lists(media_id)
 
     def knows(self, media_id: int) -> bool:
         """Whether this is an image of the project, as far as the desk has read it."""
-        return media_id in self._items
+        return media_id in self.list.items
 
     def reread(self) -> None:
         """Read the list anew: the engine has made images of frames."""
@@ -396,7 +397,7 @@ class Desk(QObject):
 
     def show_item(self, item: MediaItem) -> None:
         """Show an image that the list may not hold: a frame of a video that nobody has labelled yet."""
-        self._items.setdefault(item.id, item)
+        self.list.items.setdefault(item.id, item)
         self.show(item.id)
 
     def rest(self) -> None:
@@ -420,7 +421,7 @@ class Desk(QObject):
 
     def show(self, media_id: int) -> None:
         """Show an image as soon as it is decoded; until then the old one stays and can be edited."""
-        item, project = self._items.get(media_id), self.project
+        item, project = self.list.items.get(media_id), self.project
         if item is None or project is None:
             return
         self._rests = False
@@ -437,46 +438,20 @@ class Desk(QObject):
 
     def step(self, by: int) -> bool:
         """Show the image that many places on in the list; False at its end."""
-        place = self._places.get(self.current.id) if self.current else None
-        if place is None and self.current is not None:
-            before = self._place_before(self.current)
-            place = None if before is None else before + (by < 0)
-        to = (0 if by > 0 else len(self.order) - 1) if place is None else place + by
-        if not 0 <= to < len(self.order):
-            return False
-        self.show(self.order[to])
-        return True
-
-    def _place_before(self, item: MediaItem) -> int | None:
-        """Where the list has the last frame of the same file that comes before this one."""
-        earlier = [
-            (other.frame, place)
-            for media_id, place in self._places.items()
-            if (other := self._items[media_id]).path == item.path and other.frame < item.frame
-        ]
-        return max(earlier)[1] if earlier else None
+        return self._go_to(self.list.step(self.current, by))
 
     def step_to_look_at(self, by: int) -> bool:
         """Show the next (1) or previous (-1) image that is neither reviewed nor put off, going round."""
-        count = len(self.order)
-        here = self._places.get(self.current.id, -1) if self.current else -1
-        for step in range(1, count + 1):
-            media_id = self.order[(here + by * step) % count]
-            state = self.state_of(media_id)
-            wants = state.review is not ReviewState.REVIEWED and not state.skip
-            if wants and not self._items[media_id].missing and (here < 0 or step < count):
-                self.show(media_id)
-                return True
-        return False
+        return self._go_to(self.list.to_look_at(self.current, by))
+
+    def _go_to(self, media_id: int | None) -> bool:
+        if media_id is not None:
+            self.show(media_id)
+        return media_id is not None
 
     def neighbours(self, places: Iterable[int] = AHEAD) -> tuple[MediaItem, ...]:
         """The images around the current one that are there, nearest first."""
-        if self.current is None or self.current.id not in self._places:
-            return ()
-        here = self._places[self.current.id]
-        near = (here + by for by in places)
-        found = (self._items[self.order[place]] for place in near if 0 <= place < len(self.order))
-        return tuple(item for item in found if not item.missing)
+        return self.list.neighbours(self.current, places)
 
     def _show_first(self) -> None:
         """The first image that needs a look; else the first."""
@@ -508,7 +483,7 @@ class Desk(QObject):
             return
         self.saving.flush_put_off()
         self.problem = ""
-        self._items[item.id] = self.current = item
+        self.list.items[item.id] = self.current = item
         if loaded.classes != self.editor.classes:
             self.editor.set_classes(loaded.classes)
         self.editor.show(loaded.shown)
@@ -577,15 +552,14 @@ class Desk(QObject):
     def _on_edit(self, _edit: Edit) -> None:
         shown = self.editor.shown
         if shown is not None:
-            self.states[shown.item.id] = shown.document.state
-            if shown.item.id not in self._listed | self.tentative:
+            self.list.states[shown.item.id] = shown.document.state
+            if not self.list.lists(shown.item.id) and shown.item.id not in self.tentative:
                 self.list_frame(shown.item)
             self.item_changed.emit(shown.item.id)
 
     def list_frame(self, item: MediaItem) -> None:
         """A frame has something on record now: it belongs into the list."""
-        self.media = sorted_items((*self.media, item))
-        self._listed.add(item.id)
+        self.list.add(item)
         self.media_changed.emit()
 
     @Slot()

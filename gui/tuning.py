@@ -338,7 +338,9 @@ class Tuning(QObject):
         if not self._wants_refresh or self._jobs.is_running or self._desk.project is None:
             return
         self._wants_refresh = False
-        proposed = [id_ for id_, state in self._desk.states.items() if state.review is ReviewState.PROPOSED]
+        proposed = [
+            id_ for id_, state in self._desk.list.states.items() if state.review is ReviewState.PROPOSED
+        ]
         self._jobs.label(self._jobs.images(media_ids=proposed))
 
     @Slot()

@@ -351,7 +351,7 @@ class MediaList(QWidget):
         if not total:
             self.summary.setText("")
             return
-        done = sum(1 for one in self._desk.states.values() if one.review is ReviewState.REVIEWED)
+        done = sum(1 for one in self._desk.list.states.values() if one.review is ReviewState.REVIEWED)
         if listed == total:
             self.summary.setText(self.tr("{:,} images, {:,} reviewed").format(total, done))
         else:

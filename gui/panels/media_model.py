@@ -67,7 +67,7 @@ class MediaModel(QStringListModel):
     def list_anew(self, wanted: Filter, sort: Sort) -> None:
         """Filter and sort; the views must be told what stays selected afterwards."""
         columns = self.columns
-        ids = columns.listed(wanted, sort, self.desk.states)
+        ids = columns.listed(wanted, sort, self.desk.list.states)
         self.ids = ids
         if len(ids) == len(columns.paths) and sort is Sort.NAME:
             # As a folder opens: of 100,000 rows nothing is worked out twice.

@@ -271,7 +271,7 @@ class StatisticsPanel(QWidget):
 
     def _images(self) -> list[Bar]:
         now, counts = theme.colors(), dict.fromkeys(ReviewState, 0)
-        for state in self._desk.states.values():
+        for state in self._desk.list.states.values():
             counts[state.review] += 1
         looked = counts[ReviewState.REVIEWED] + counts[ReviewState.PROPOSED]
         counts[ReviewState.UNLABELLED] = max(len(self._desk.media) - looked, 0)

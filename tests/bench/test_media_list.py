@@ -55,8 +55,8 @@ def panel(application: QApplication) -> Iterator[MediaList]:
 def fill(panel: MediaList, application: QApplication) -> float:
     """Seconds from the desk's telling of its images, which it has read and sorted, to their list's paint."""
     desk = panel._desk
-    desk.media = tuple(MediaItem(n + 1, path) for n, path in enumerate(PATHS))
-    desk._items = {item.id: item for item in desk.media}
+    desk.list.media = tuple(MediaItem(n + 1, path) for n, path in enumerate(PATHS))
+    desk.list.items = {item.id: item for item in desk.media}
     began = time.perf_counter()
     desk.media_changed.emit()
     application.processEvents()
