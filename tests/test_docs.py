@@ -6,8 +6,10 @@ import ast
 import re
 from pathlib import Path
 
+import click
 import pytest
 
+import main
 from engine.models.store import default_store
 from engine.models.version import load_network
 from engine.predict.predictor import Predictor
@@ -88,6 +90,47 @@ def test_that_the_menus_hold_what_the_pages_name() -> None:
     assert len(named) > 10
     panels = ("View", "Panels")  # the window fills that menu itself
     assert [one for one in named if one[1:] not in known and one[1:3] != panels] == []
+
+
+def test_that_the_keys_that_the_pages_name_do_something() -> None:
+    load_all()
+    known = {keys.replace("Return", "Enter") for one in COMMANDS.values() for keys in one.shortcuts}
+    named = [
+        (page.name, keys)
+        for page in PAGES
+        if page.name != "shortcuts.md"
+        for keys in re.findall(r"`([A-Z]|F\d+|(?:Ctrl|Shift|Alt)\+[^`]+)`", page.read_text(encoding="utf-8"))
+    ]
+    assert len(named) > 30
+    assert [one for one in named if one[1] not in known] == []
+
+
+def shown_commands() -> list[tuple[str, list[str]]]:
+    """Page and words of every command line that the pages show, in a line of its own or within one."""
+    pattern = re.compile(r"(?:^|`)(?:\S*python |\S*/)(?:main\.py|maskwright) ([^`\n#]+)", re.MULTILINE)
+    return [
+        (page.name, line.split())
+        for page in PAGES
+        if page.name != "command-line.md"
+        for line in pattern.findall(page.read_text(encoding="utf-8"))
+    ]
+
+
+def test_that_the_pages_show_only_commands_and_options_that_exist() -> None:
+    context, unknown, shown = click.Context(main.cli), [], shown_commands()
+    assert len(shown) > 25
+    for page, words in shown:
+        if not words or (len(words) == 1 and words[0] not in main.COMMANDS):
+            continue  # the window, on a folder or none
+        command: click.Command | None = main.cli
+        rest = list(words)
+        while isinstance(command, click.Group) and rest and rest[0] != "COMMAND":
+            command = command.get_command(context, rest.pop(0))
+        options = {word.strip("[]") for word in rest if word.strip("[]").startswith("--")} - {"--help"}
+        known = {name for one in command.params for name in one.opts} if command else set[str]()
+        if command is None or options - known:
+            unknown.append((page, " ".join(words)))
+    assert unknown == []
 
 
 def test_that_the_index_leads_to_every_page() -> None:

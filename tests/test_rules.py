@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import shlex
 import subprocess
 import sys
 import tomllib
@@ -13,12 +12,9 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-import click
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-
-import main
 
 ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "resources" / "packaging" / "requirements.lock"
@@ -280,21 +276,3 @@ def test_that_the_links_of_the_documents_lead_somewhere() -> None:
     ]
     assert links
     assert [f"{named(path)}: {link}" for path, link in links if not (path.parent / link).exists()] == []
-
-
-def test_that_the_readme_shows_only_commands_and_options_that_exist() -> None:
-    shown = re.findall(
-        r"^python main\.py (.+)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
-    )
-    assert len(shown) > 5
-    for line in shown:
-        context = click.Context(main.cli)
-        words = shlex.split(line)
-        if len(words) == 1 and words[0] not in main.COMMANDS:
-            continue  # a folder: the window opens on it
-        command = main.cli.get_command(context, words.pop(0))
-        if isinstance(command, click.Group):
-            command = command.get_command(context, words.pop(0))
-        assert command is not None, line
-        known = {option for parameter in command.params for option in parameter.opts}
-        assert {word for word in words if word.startswith("--")} <= known, line
