@@ -29,7 +29,6 @@ from gui.opening import (
     home_of,
     inside_of,
     is_same,
-    move_and_open,
     open_project,
     read_project,
 )
@@ -135,24 +134,23 @@ class Desk(QObject):
         )
         return True
 
-    def move(self, to: Path) -> None:
-        """Make the open project that of another folder, where its pictures lie now, and open it there.
+    def open_by(self, to: Path, work: Callable[[Sequence[threading.Event]], tuple[Found, str]]) -> None:
+        """Let the open project go and open that of `to`, which `work` makes on a thread.
 
-        Where that fails, `failed` says why and the project is open where it was.
+        work: see `gui.opening`; it is given what to wait for. Where it fails, `failed` says why and the
+        project is open that was.
         """
-        folder = self.folder
-        if folder is None or self.read_only_reason:
-            return
         if self.unsaved_problem:
             self.failed.emit(self.unsaved_problem)
             return
+        folder = self.folder
         self._let_go()
         self._opening += 1
         self._is_opening = True
         asked, closing = self._opening, tuple(self._closing.values())
         self.opening.emit(to)
 
-        def moved(done: tuple[Found, str]) -> None:
+        def made(done: tuple[Found, str]) -> None:
             found, problem = done
             self._opened(asked, found, None, frozenset())
             if problem:
@@ -160,10 +158,10 @@ class Desk(QObject):
 
         def failed(sentence: str) -> None:
             self._not_opened(asked, sentence)
-            if asked == self._opening:
+            if asked == self._opening and folder is not None:
                 self.open([folder])
 
-        self.background.run(lambda: move_and_open(folder, to, closing), moved, failed)
+        self.background.run(lambda: work(closing), made, failed)
 
     def refresh(self, *, show: str | None = None) -> None:
         """Look through the folder again; `show` is the path of the image to show then."""

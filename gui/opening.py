@@ -18,6 +18,7 @@ from engine.media.scan import is_video_name, natural_order
 from engine.project import Project
 from engine.project.location import DATABASE_NAME, PROJECT_DIR
 from engine.project.moving import move_project
+from engine.project.restoring import restore_project
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,11 +93,26 @@ def move_and_open(folder: Path, to: Path, closing: Sequence[threading.Event]) ->
     for closed in closing:
         closed.wait()
     problem = move_project(folder, to)
-    project = Project.open(to)
+    return _open_and_look(to), problem
+
+
+def restore_and_open(copy: Path, to: Path, closing: Sequence[threading.Event]) -> tuple[Found, str]:
+    """Make a copy of a project that of a folder, once these are set, and open it there; and no problem.
+
+    Raises MaskwrightError; nothing is changed then.
+    """
+    for closed in closing:
+        closed.wait()
+    restore_project(copy, to)
+    return _open_and_look(to), ""
+
+
+def _open_and_look(folder: Path) -> Found:
+    project = Project.open(folder)
     try:
         if not project.read_only:
             project.refresh()
-        return read_project(project), problem
+        return read_project(project)
     except BaseException:
         project.close()
         raise

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from gui.commands.registry import Context, command, translated
 from gui.dialogs.unsaved import may_leave
+from gui.opening import move_and_open, restore_and_open
 
 
 def _ask_copy(parent: QWidget, context: Context) -> tuple[Path] | None:
@@ -37,8 +39,8 @@ def backup(context: Context, path: Path) -> None:
         return
     desk.saving.flush_put_off()
     told = translated(
-        "The project was copied to {}. To use the copy, put it in the place of {} while that is closed."
-    ).format(path, project.database)
+        "The project was copied to {}. File > Restore a backup makes it the project of a folder again."
+    ).format(path)
     desk.background.run(
         lambda: project.backup_to(path), lambda _none: desk.noticed.emit(told), desk.failed.emit
     )
@@ -81,4 +83,32 @@ def _ask_place(parent: QWidget, context: Context) -> tuple[Path] | None:
 )
 def move(context: Context, to: Path) -> None:
     """Move the project on a thread and open it there."""
-    context.desk.move(to)
+    folder = context.desk.folder
+    if folder is not None and not context.desk.read_only_reason:
+        context.desk.open_by(to, partial(move_and_open, folder, to))
+
+
+def _ask_copy_and_place(parent: QWidget, context: Context) -> tuple[Path, Path] | None:
+    if not may_leave(parent, context.desk):
+        return None
+    copies = translated("Copies of projects (*.db)")
+    copy, _ = QFileDialog.getOpenFileName(parent, translated("The backup to restore"), "", copies)
+    if not copy:
+        return None
+    title = translated("The folder with the pictures, for the restored project")
+    folder = QFileDialog.getExistingDirectory(parent, title, str(Path(copy).parent))
+    return (Path(copy), Path(folder)) if folder else None
+
+
+@command(
+    "file.restore",
+    "Res&tore a backup…",
+    menu=("File",),
+    section="project",
+    ask=_ask_copy_and_place,
+    icon="restore",
+    hint="Make a backup the project of a folder that has none yet; the backup stays, and no work is replaced",
+)
+def restore(context: Context, copy: Path, to: Path) -> None:
+    """Restore the copy on a thread and open its project there."""
+    context.desk.open_by(to, partial(restore_and_open, copy, to))

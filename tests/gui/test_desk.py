@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from engine.project import Project
 from engine.project.media_index import ScanReport
 from gui.desk import Desk
 from gui.editor import Editor
-from gui.opening import home_of
+from gui.opening import home_of, move_and_open, restore_and_open
 from gui.saving import Kept
 from gui.tools.tool import Pointer
 from tests.gui.making import drawn, folder_of, picture, proposal, stored
@@ -352,7 +353,7 @@ def test_that_a_project_moves_to_where_its_pictures_are_now(
         (folder / name).rename(to / f"new {name}")
     told: list[str] = []
     opened.failed.connect(told.append)
-    opened.move(to)
+    opened.open_by(to, partial(move_and_open, folder, to))
     wait(lambda: opened.folder == to and opened.editor.shown)
     wait(lambda: shown_path(opened) == "new a.png")
     assert ids(opened) == {one.id}
@@ -372,11 +373,40 @@ def test_that_a_move_that_fails_leaves_the_project_open_where_it_was(
     told: list[str] = []
     opened.failed.connect(told.append)
     for to, why in ((taken, "merge"), (folder, "already"), (tmp_path / "none", "check its name")):
-        opened.move(to)
+        opened.open_by(to, partial(move_and_open, folder, to))
         wait(lambda why=why: told and why in told[-1])
         wait(lambda: opened.folder == folder and opened.editor.shown)
         assert ids(opened) == {one.id}
     assert (taken / ".maskwright" / "project.db").is_file()
+
+
+def test_that_a_restored_backup_is_open_in_the_folder_that_was_just_looked_at(
+    opened: Desk, folder: Path, tmp_path: Path, wait: Wait
+) -> None:
+    one = draw(opened, a_class(opened, wait).id)
+    wait(lambda: is_saved(opened))
+    assert opened.project is not None
+    for item in opened.media:
+        opened.project.ensure_hash(item.id)
+    copy = tmp_path / "copy.db"
+    opened.project.backup_to(copy)
+    to = tmp_path / "another disk"
+    to.mkdir()
+    for name in ("a.png", "b.png", "c.png"):
+        (folder / name).rename(to / f"new {name}")
+    opened.open([to])  # which makes a blank project there
+    wait(lambda: opened.folder == to and opened.editor.shown)
+    told: list[str] = []
+    opened.failed.connect(told.append)
+    opened.open_by(to, partial(restore_and_open, copy, to))
+    wait(lambda: opened.editor.shown and ids(opened) == {one.id})
+    assert opened.saving.past.done == ("Draw",)
+    assert not [item.path for item in opened.media if item.missing]
+    opened.open_by(to, partial(restore_and_open, copy, to))
+    wait(lambda: told)
+    assert "never written over" in told[0]
+    wait(lambda: opened.folder == to and opened.editor.shown)
+    assert ids(opened) == {one.id}
 
 
 def test_that_a_folder_moved_as_a_whole_takes_its_project_along(

@@ -1,4 +1,4 @@
-"""The project is backed up from the window."""
+"""The project is backed up from the window, and restored."""
 
 from __future__ import annotations
 
@@ -28,3 +28,15 @@ def test_that_a_backup_is_written_and_told_or_refused_and_told(place: Place, tmp
     project.backup(context, tmp_path / "file" / "copy.db")
     place.wait(lambda: failed)
     assert "copy.db" in failed[0]
+
+
+def test_that_a_backup_is_restored_to_a_folder_and_open_there(place: Place, tmp_path: Path) -> None:
+    context = cast("Context", _Parts(place))
+    assert place.desk.project is not None
+    copy, to = tmp_path / "copy.db", tmp_path / "elsewhere"
+    to.mkdir()
+    place.desk.project.ensure_class("restored")
+    place.desk.project.backup_to(copy)
+    project.restore(context, copy, to)
+    place.wait(lambda: place.desk.folder == to)
+    assert [one.name for one in place.desk.editor.classes][-1] == "restored"

@@ -1,0 +1,30 @@
+"""Where the window goes when it is opened for the first time."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QPoint, QRect, QSize
+
+from gui.main_window import first_place
+
+TITLE = 28
+
+
+@pytest.mark.parametrize(
+    "available",
+    [
+        QRect(0, 0, 1366, 728),  # a small laptop, less its bar
+        QRect(1920, 24, 1280, 776),  # a second screen
+        QRect(0, 0, 800, 800),
+    ],
+)
+def test_that_a_window_is_no_larger_than_the_screen_with_room_for_its_title(available: QRect) -> None:
+    place = first_place(available)
+    assert available.contains(place.adjusted(-4, -TITLE, 4, 4))
+    middle = place.center() - available.center()
+    assert max(abs(middle.x()), abs(middle.y())) <= 1
+
+
+def test_that_a_large_screen_is_not_filled() -> None:
+    place = first_place(QRect(QPoint(), QSize(3840, 2160)))
+    assert place.size() == QSize(1360, 860)
