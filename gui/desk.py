@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from engine.document.document import Edit
-from engine.document.records import ClassDef, ImageState, MediaItem
+from engine.document.records import ImageState, MediaItem
 from engine.errors import ProjectError
 from engine.project import Project
 from engine.project.journal import Past
@@ -36,6 +37,7 @@ from gui.saving import Kept, Saving
 
 _PAINTED_MS = 30  # what is asked for is painted before anything else is begun
 
+T = TypeVar("T")
 AHEAD = (1, 2, -1)
 """Which neighbours of the shown image are made ready before anybody asks."""
 
@@ -74,6 +76,7 @@ class Desk(QObject):
         self._rests = False  # something moves in the image's place
         self.tentative: set[int] = set()  # frames with proposals that are not on record
         self._closing: dict[Project, threading.Event] = {}  # let go and perhaps not closed yet
+        self._arriving: set[Project] = set()  # opened on a thread, and not the open one yet
         self.saving.changed.connect(self._pass_problem_on)
         editor.edited.connect(self._on_edit)
 
@@ -128,7 +131,7 @@ class Desk(QObject):
         self.opening.emit(folder)
         closing = tuple(event for project, event in self._closing.items() if is_same(folder, project.folder))
         self.background.run(
-            lambda: open_project(folder, closing),
+            lambda: self._arrives(open_project(folder, closing)),
             lambda found: self._opened(asked, found, file, files),
             lambda sentence: self._not_opened(asked, sentence),
         )
@@ -161,7 +164,15 @@ class Desk(QObject):
             if asked == self._opening and folder is not None:
                 self.open([folder])
 
-        self.background.run(lambda: work(closing), made, failed)
+        def make() -> tuple[Found, str]:
+            found, problem = work(closing)
+            return self._arrives(found), problem
+
+        self.background.run(make, made, failed)
+
+    def _arrives(self, found: Found) -> Found:
+        self._arriving.add(found.project)
+        return found
 
     def refresh(self, *, show: str | None = None) -> None:
         """Look through the folder again; `show` is the path of the image to show then."""
@@ -174,36 +185,30 @@ class Desk(QObject):
 
     def change(self, work: Callable[[Project], object], *, show: str | None = None) -> None:
         """Have the project changed on a thread, and take what it holds then; the shown image is shown so."""
-        project = self.project
-        if project is None:
-            return
 
-        def change() -> Found:
+        def change(project: Project) -> Found:
             work(project)
             return read_project(project)
 
         def changed(found: Found) -> None:
-            if self.project is project:
-                self._take_refreshed(found)
-                if show is not None:
-                    self._show_path(show)
+            self._take_refreshed(found)
+            if show is not None:
+                self._show_path(show)
 
-        self.background.run(change, changed, self.failed.emit)
+        self._read(change, changed)
 
     def _look_through(self) -> None:
         """See what became of the folder since a known project was left; the list is there meanwhile."""
-        project = self.project
-        if project is None or project.read_only:
-            return
 
-        def look() -> Found | None:
-            return None if project.refresh() == ScanReport() else read_project(project)
+        def look(project: Project) -> Found | None:
+            is_same = project.read_only or project.refresh() == ScanReport()
+            return None if is_same else read_project(project)
 
         def seen(found: Found | None) -> None:
-            if found is not None and self.project is project:
+            if found is not None:
                 self._take_refreshed(found)
 
-        self.background.run(look, seen, self.failed.emit)
+        self._read(look, seen)
 
     def _take_refreshed(self, found: Found) -> None:
         before = self.current
@@ -239,11 +244,14 @@ class Desk(QObject):
             except ProjectError as error:
                 self.failed.emit(str(error))
         self.background.close()
+        for project in self._arriving:
+            project.close()
         self._ahead.close()
         self.loader.close()
         self.project_changed.emit()
 
     def _opened(self, asked: int, found: Found, file: str | None, files: frozenset[str]) -> None:
+        self._arriving.discard(found.project)
         if asked != self._opening:
             found.project.close()
             return
@@ -347,28 +355,16 @@ class Desk(QObject):
 
     def reload_states(self) -> None:
         """Read the states of all images anew: after a batch was undone."""
-        project = self.project
-        if project is None:
-            return
 
-        def read(states: dict[int, ImageState]) -> None:
-            if self.project is project:
-                self.list.states = states
-                self.media_changed.emit()
+        def take(states: dict[int, ImageState]) -> None:
+            self.list.states = states
+            self.media_changed.emit()
 
-        self.background.run(project.image_states, read, self.failed.emit)
+        self._read(Project.image_states, take)
 
     def reload_classes(self) -> None:
         """Read the project's classes anew: somebody added or changed one."""
-        project = self.project
-        if project is None:
-            return
-
-        def read(classes: tuple[ClassDef, ...]) -> None:
-            if self.project is project:
-                self.editor.set_classes(classes)
-
-        self.background.run(project.classes, read, self.failed.emit)
+        self._read(Project.classes, self.editor.set_classes)
 
     def _take_media(self, found: Found) -> None:
         self.list = Listing.of(found)
@@ -387,9 +383,17 @@ class Desk(QObject):
 
     def reread(self) -> None:
         """Read the list anew: the engine has made images of frames."""
+        self._read(read_project, self._take_media)
+
+    def _read(self, read: Callable[[Project], T], take: Callable[[T], None]) -> None:
+        """Read something of the open project on a thread; it is taken unless another is open by then."""
         project = self.project
         if project is not None:
-            self.background.run(lambda: read_project(project), self._take_frames, self.failed.emit)
+            self.background.run(
+                lambda: read(project),
+                lambda found: take(found) if self.project is project else None,
+                self.failed.emit,
+            )
 
     # The image
 
@@ -465,10 +469,6 @@ class Desk(QObject):
                 return True
         self.noticed.emit(self.tr("{} is not among the pictures of this folder.").format(path))
         return False
-
-    def _take_frames(self, found: Found) -> None:
-        if found.project is self.project:
-            self._take_media(found)
 
     def _shown(self, asked: int, edits: int, loaded: Loaded) -> None:
         project, item = loaded.project, loaded.shown.item

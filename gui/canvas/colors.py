@@ -53,6 +53,7 @@ class ColorTable:
         self._light = np.zeros(1, dtype=np.uint8)
         self._sight = Sight()
         self._table: NDArray[np.uint32] | None = None
+        self._look_up: NDArray[np.int32] | None = None
 
     def style(self, labels: Sequence[int], styles: Collection[tuple[Rgb8, Kind]]) -> None:
         """Say how labels look."""
@@ -88,8 +89,17 @@ class ColorTable:
     def table(self) -> NDArray[np.uint32]:
         """The colours as they are now; the columns may be fewer than a label map's capacity."""
         if self._table is None:
-            self._table = self._made()
+            self._table, self._look_up = self._made(), None
         return self._table
+
+    @property
+    def look_up(self) -> NDArray[np.int32]:
+        """1 x 65,536: the flat table, row after row, as OpenCV takes one; of no more columns than fit."""
+        table = self.table
+        if self._look_up is None:
+            self._look_up = np.zeros((1, 1 << 16), np.int32)
+            self._look_up[0, : table.size] = table.view(np.int32).ravel()
+        return self._look_up
 
     def _made(self) -> NDArray[np.uint32]:
         rgb, kind, light = self._rgb, self._kind, self._light

@@ -6,7 +6,7 @@ A moved picture is scrolled and only its new margins are drawn. Knows no widget 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -17,12 +17,13 @@ from PySide6.QtGui import QColor, QImage, QPainter, QRegion
 from engine.document.paint import Rectangle
 from gui.camera import Placement
 from gui.canvas.adjust import Table
-from gui.canvas.colors import Row
+from gui.canvas.colors import ColorTable, Row
 from gui.canvas.overlay import Overlay
 from gui.canvas.pyramid import Scaled
 
 T = TypeVar("T", bound=np.generic)
 
+_LOOKS_UP_16_BITS = int(cv2.__version__.split(".")[0]) >= 5  # a third of what numpy takes
 _DASH = 4  # view pixels of a dash, and of the gap after it
 _HATCH = 8  # view pixels from one line of a hatched area to the next
 
@@ -145,12 +146,20 @@ class Frame:
         seen = _sampled(bits, self.placement, left, top, around, border=cv2.BORDER_CONSTANT).view(part.dtype)
         index = self._indices(seen, overlay, x0, y0)
         height, width = index.shape
-        colors = self._scratch.array("colors", np.uint32, height, width)
-        np.take(overlay.colors.table, index, out=colors, mode="clip")
+        colors = self._colors_at(index, overlay.colors)
         source = QImage(colors.data, width, height, 4 * width, QImage.Format.Format_ARGB32_Premultiplied)
         painter = QPainter(self.image)
         painter.drawImage(x0, y0, source)
         painter.end()
+
+    def _colors_at(self, index: NDArray[np.integer], colors: ColorTable) -> NDArray[np.uint32]:
+        """The flat table's colours at places in it, H x W."""
+        if index.dtype == np.uint16 and _LOOKS_UP_16_BITS:
+            found: Any = index  # OpenCV's typing knows bytes only
+            return np.asarray(cv2.LUT(found, colors.look_up)).view(np.uint32)
+        made = self._scratch.array("colors", np.uint32, *index.shape)
+        np.take(colors.table, index, out=made, mode="clip")
+        return made
 
     def _indices(self, seen: NDArray[np.integer], overlay: Overlay, x0: int, y0: int) -> NDArray[np.integer]:
         """Each pixel's place in the flat colour table. seen: labels with a margin around."""
@@ -158,15 +167,14 @@ class Frame:
         height, width = seen.shape[0] - 2 * margin, seen.shape[1] - 2 * margin
         inner = seen[margin:-margin, margin:-margin]
         edge = scratch.array("edge", np.bool_, height, width)
-        differs = scratch.array("differs", np.bool_, height, width)
-        np.not_equal(inner, seen[margin:-margin, : -2 * margin], out=edge)
-        for beside in (
-            seen[margin:-margin, 2 * margin :],
-            seen[: -2 * margin, margin:-margin],
-            seen[2 * margin :, margin:-margin],
-        ):
-            np.not_equal(inner, beside, out=differs)
-            np.logical_or(edge, differs, out=edge)
+        # Each pixel against the one `margin` before it, which is that one against the one behind it too.
+        across = scratch.array("across", np.bool_, height, width + margin)
+        np.not_equal(seen[margin:-margin, :-margin], seen[margin:-margin, margin:], out=across)
+        down = scratch.array("down", np.bool_, height + margin, width)
+        np.not_equal(seen[:-margin, margin:-margin], seen[margin:, margin:-margin], out=down)
+        np.logical_or(across[:, :-margin], across[:, margin:], out=edge)
+        np.logical_or(edge, down[:-margin], out=edge)
+        np.logical_or(edge, down[margin:], out=edge)
         dashes, hatches = self._pattern(x0, y0, width, height)
         rows, columns = overlay.colors.table.shape
         kind: type[np.integer] = np.uint16 if rows * columns <= 1 << 16 else np.int64

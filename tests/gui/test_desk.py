@@ -409,6 +409,16 @@ def test_that_a_restored_backup_is_open_in_the_folder_that_was_just_looked_at(
     assert ids(opened) == {one.id}
 
 
+def test_that_a_project_that_is_still_being_opened_is_closed_with_the_desk(
+    application: QApplication, folder: Path
+) -> None:
+    desk = Desk(Editor())
+    desk.open([folder])
+    desk.close()
+    with Project.open(folder) as project:
+        assert not project.read_only, "or the folder would be found in use by ourselves"
+
+
 def test_that_a_folder_moved_as_a_whole_takes_its_project_along(
     opened: Desk, folder: Path, tmp_path: Path, wait: Wait
 ) -> None:
