@@ -52,7 +52,7 @@ def _check(copy: Path) -> None:
         with contextlib.closing(connect_for_reading(copy, immutable=True)) as connection:
             is_project = check_version(connection, copy) > 0
     except sqlite3.Error as e:
-        if not is_damage(e):
+        if not is_damage(e, copy):
             raise told(e, copy) from e
         is_project = False
     if not is_project:
@@ -83,7 +83,7 @@ def _put(copy: Path, database: Path) -> None:
         with contextlib.closing(connect_for_reading(copy, immutable=True)) as connection:
             copy_database(connection, database, check=check_pages)
     except sqlite3.Error as e:
-        if is_damage(e):
+        if is_damage(e, copy):
             raise ProjectError(f"{copy} is damaged ({e}): choose an older backup.") from e
         raise told(e, database) from e
     except OSError as e:
