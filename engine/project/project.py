@@ -6,15 +6,13 @@ acknowledged after the commit. Knows how its parts work together; knows no model
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeAlias, TypeVar
+from typing import TypeAlias
 
 from engine.document.diff import Diff, Source
 from engine.document.document import Document
@@ -37,23 +35,21 @@ from engine.project import (
 from engine.project.active import ActiveModel
 from engine.project.bulk import ImageRows, Imported
 from engine.project.classes import ClassPast
-from engine.project.connect import Readers, copy_database, is_damage, told
+from engine.project.database import ProjectDatabase
 from engine.project.examined import Examined
 from engine.project.facts import Survey
-from engine.project.health import check_pages
 from engine.project.held_out import Look
 from engine.project.journal import Batch, Past
 from engine.project.matching import KnownFile
 from engine.project.media_index import ScanReport
 from engine.project.opening import Opened, open_copy, open_database
 from engine.project.reviews import ReviewPast
-from engine.project.writer import Unsaved, Writer
+from engine.project.writer import Unsaved
 
-T = TypeVar("T")
 Stamp: TypeAlias = tuple[int, ...]
 
 
-class Project:
+class Project(ProjectDatabase):
     """One folder of media and its project database. Open it with `Project.open`, as a context manager.
 
     Every method may be called from any thread. Methods that write raise ProjectError on a project
@@ -61,19 +57,10 @@ class Project:
     """
 
     def __init__(self, opened: Opened) -> None:
-        self._opened = opened
-        self._readers = Readers(opened.connect_for_reading)
-        self._writer: Writer | None = None
-        if opened.connection is not None:
-            self._writer = Writer(
-                opened.database, opened.connect_for_writing, opened.connection, opened.suspect
-            )
+        super().__init__(opened)
         self._hasher = ThreadPoolExecutor(1, thread_name_prefix="project-hasher")
         self._refreshing = threading.Lock()
         self._hashing: set[int] = set()
-        self._closed = False
-        # A program that ends without closing still gets its queued edits onto the disk.
-        atexit.register(self.close)
 
     @classmethod
     def open(cls, folder: Path, *, read_only: bool = False, data_dir: Path | None = None) -> Project:
@@ -89,36 +76,6 @@ class Project:
     def open_copy(cls, database: Path) -> Project:
         """Open a copy that `backup_to` wrote, for reading. Raises ProjectError."""
         return cls(open_copy(database))
-
-    @property
-    def folder(self) -> Path:
-        """The folder with the media, resolved."""
-        return self._opened.folder
-
-    @property
-    def database(self) -> Path:
-        """The project's database file."""
-        return self._opened.database
-
-    @property
-    def read_only(self) -> bool:
-        """Whether nothing can be written."""
-        return bool(self._opened.read_only_reason)
-
-    @property
-    def read_only_reason(self) -> str:
-        """One sentence on why nothing can be written, empty where it can."""
-        return self._opened.read_only_reason
-
-    @property
-    def notices(self) -> tuple[str, ...]:
-        """Sentences a person should read once: that the project was repaired from a backup, say."""
-        return self._opened.notices
-
-    @property
-    def unsaved(self) -> int:
-        """How many edits are not on the disk yet."""
-        return self._writer.unsaved if self._writer else 0
 
     # Media
 
@@ -324,15 +281,6 @@ class Project:
         future.add_done_callback(lambda _saved: self._hash_soon(media_id))
         return future
 
-    def retry(self) -> Future[None]:
-        """Try again to write the edits that the disk refused; done once they are on the disk."""
-        return self._queue(lambda _connection: None)
-
-    def flush(self) -> None:
-        """Wait until every edit is on the disk. Raises ProjectError where the disk refuses one."""
-        if self._writer is not None:
-            self.retry().result()
-
     def undo(self, media_id: int) -> Diff | None:
         """Undo the last edit of a person on the image, of this session or an earlier one.
 
@@ -428,11 +376,6 @@ class Project:
         with self._reading() as connection:
             return reviews.last_reviewed(connection, count)
 
-    def on_commit(self, call: Callable[[], None]) -> None:
-        """Have this function called, on the writer's thread, after each commit: it must be quick."""
-        if self._writer is not None:
-            self._writer.on_commit = call
-
     def last_edits(self, media_id: int | None = None) -> dict[int, int]:
         """Of each image that was ever edited, or of one: a number that is another after every step on it."""
         with self._reading() as connection:
@@ -516,26 +459,6 @@ class Project:
         with self._reading() as connection:
             return bulk.read_extra(connection, format_name, media_id)
 
-    # Copies
-
-    def backup_to(self, path: Path) -> None:
-        """Write a checked copy of the whole project, every edit up to now in it, to one file.
-
-        The file is the whole copy or as it was. Put in the place of a project's database it is that
-        project. Raises ProjectError.
-        """
-        if path.resolve() == self.database.resolve():
-            raise ProjectError(f"{path} is the project itself: choose another name for the copy.")
-        if not self.read_only:
-            self.flush()
-        try:
-            with contextlib.closing(self._opened.connect_for_reading()) as connection:
-                copy_database(connection, path, check=check_pages)
-        except sqlite3.Error as e:
-            raise told(e, path) from e
-        except OSError as e:
-            raise ProjectError(f"{path} cannot be written ({e.strerror or e}): choose another place.") from e
-
     # Ending
 
     def close(self) -> None:
@@ -543,48 +466,10 @@ class Project:
 
         Raises ProjectError where the disk refused edits: they are lost with this object.
         """
-        if self._closed:
-            return
-        self._closed = True
-        atexit.unregister(self.close)
         self._hasher.shutdown(cancel_futures=True)
-        # The writer goes last: only then does SQLite fold its log into the database.
-        self._opened.stop_reading()
-        self._readers.close()
-        refused = self._writer.close() if self._writer else 0
-        self._opened.close()
-        if refused:
-            raise ProjectError(
-                f"{refused} edits could not be written to {self.database}: the disk refused them."
-            )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
+        super().close()
 
     # Inside
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with self._readers.reading() as connection:
-                yield connection
-        except sqlite3.Error as e:
-            if is_damage(e, self.database):
-                self._opened.suspect()
-            raise told(e, self.database) from e
-
-    def _queue(self, run: Callable[[sqlite3.Connection], T], edit: Unsaved | None = None) -> Future[T]:
-        if self._writer is None:
-            raise ProjectError(self.read_only_reason)
-        return self._writer.submit(run, edit=edit)
-
-    def _write(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        return self._queue(run).result()
 
     def _hash_soon(self, media_id: int) -> None:
         """Learn the content of what is being labelled, so that it is known again under another name."""
