@@ -22,6 +22,7 @@ from engine.project import Project
 from engine.project.journal import Past
 from engine.project.media_index import ScanReport
 from gui.background import Background
+from gui.counts import counted
 from gui.editor import Editor
 from gui.listing import Listing
 from gui.loading import Loaded, Loader
@@ -103,9 +104,12 @@ class Desk(QObject):
         state = self.saving.state
         if state.kept is not Kept.FAILED:
             return ""
-        return self.tr("{n} edits are not on the disk yet: {problem}").format(
-            n=state.waiting, problem=state.problem
+        waiting = counted(
+            state.waiting,
+            self.tr("1 edit is not on the disk yet"),
+            self.tr("{} edits are not on the disk yet"),
         )
+        return f"{waiting}: {state.problem}"
 
     def open(self, paths: Sequence[Path], *, lose_unsaved: bool = False) -> bool:
         """Open a folder, or files: their project's folder, the first of them shown, several listed alone.

@@ -24,6 +24,7 @@ from engine.formats.registry import recognise
 from engine.formats.source import Source
 from engine.project import Project
 from engine.project.bulk import Imported
+from gui import counts
 from gui.background import Background
 from gui.desk import Desk
 from gui.mirror import Mirror
@@ -111,10 +112,11 @@ class Exchange(QObject):
 
         def done(imported: Imported) -> None:
             self.last_batch, self.offer = batch_id, ""
-            text = self.tr(
-                "{:,} instances on {:,} images were imported; {:,} reviewed images were left alone."
-            )
-            self.said.emit(text.format(imported.instances, imported.images, imported.kept))
+            brought = counts.instances(imported.instances), counts.images(imported.images)
+            told = self.tr("Imported: {} on {}.").format(*brought)
+            if imported.kept:
+                told += " " + self.tr("Reviewed and left alone: {}.").format(counts.images(imported.kept))
+            self.said.emit(told)
             self._reload(project)
             if isinstance(prepared, Merge) and self._desk.project is project:
                 self._desk.refresh()  # pictures may have come along
@@ -144,7 +146,7 @@ class Exchange(QObject):
 
         def done(count: int) -> None:
             self.last_batch = ""
-            self.said.emit(self.tr("The import is undone: {:,} images changed.").format(count))
+            self.said.emit(self.tr("The import is undone on {}.").format(counts.images(count)))
             self._reload(project)
 
         self._run(lambda: project.undo_import(batch_id), done)
@@ -161,8 +163,9 @@ class Exchange(QObject):
             return export(project, options, told=lambda done, _total: pace(done), is_canceled=stop.is_set)
 
         def done(report: ExportReport) -> None:
-            text = self.tr("{:,} instances of {:,} images are in {}. {}")
-            self.said.emit(text.format(report.instances, report.images, report.out, report.warning).strip())
+            written = counts.instances(report.instances), counts.images(report.images)
+            text = self.tr("Exported to {}: {} of {}. {}")
+            self.said.emit(text.format(report.out, *written, report.warning).strip())
 
         self._run(work, done)
 

@@ -327,7 +327,7 @@ class Frames(QObject):
 
         def done(count: int) -> None:
             self._end_export(len(frames))
-            self.said.emit(self.tr("{:,} frames are in {}").format(count, folder))
+            self.said.emit(self.tr("Frames written to {}: {:,}").format(folder, count))
 
         def failed(sentence: str) -> None:
             self._end_export(len(frames))

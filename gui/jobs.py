@@ -31,6 +31,7 @@ from engine.messages import (
 )
 from engine.project.journal import Batch
 from engine.upgrading import doubted, undo_upgrade
+from gui import counts
 from gui.bridge import Bridge
 from gui.desk import Desk
 from gui.proposals import Proposals
@@ -171,7 +172,7 @@ class Jobs(QObject):
 
         def undone(count: int) -> None:
             if self._desk.project is project:
-                self.said.emit(self.tr("The boxes of {} images are boxes again.").format(count))
+                self.said.emit(self.tr("The boxes of {} are boxes again.").format(counts.images(count)))
                 self._reload()
 
         self._desk.background.run(lambda: undo_upgrade(project, media_ids), undone, self.said.emit)
@@ -198,7 +199,9 @@ class Jobs(QObject):
         def undone(count: int) -> None:
             if self._desk.project is not project:
                 return
-            self.said.emit(self.tr("The batch is undone: {} images changed.").format(count))
+            self.said.emit(self.tr("The labelling run is undone on {}.").format(counts.images(count)))
+            if self.run is not None and not self.run.is_upgrade:  # else it tells of what is gone
+                self._set(None)
             self._reload()
             self._read_batches()
 

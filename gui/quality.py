@@ -13,8 +13,8 @@ from engine.document.document import Edit
 from engine.document.records import IMAGE_STATE_ID, ReviewState
 from engine.project import Project
 from gui.commands.registry import translated
+from gui.counts import counted
 from gui.desk import Desk
-from gui.panels.parts import counted
 from gui.saving import Kept
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING
 
+from gui import counts
 from gui.commands.registry import translated
-from gui.panels.parts import counted
+from gui.counts import counted
 from gui.panels.version_plot import Point
 
 if TYPE_CHECKING:
@@ -89,9 +90,9 @@ def facts(one: VersionInfo) -> str:
         return f"<p>{escape(one.problem)}</p>"
     learned = ""
     if one.images:
-        learned = counted(one.images, translated("1 image"), translated("{} images"))
+        learned = counts.images(one.images)
     if one.images and one.instances:
-        learned += ", " + counted(one.instances, translated("1 instance"), translated("{} instances"))
+        learned += ", " + counts.instances(one.instances)
     length = ""
     if one.steps:
         length = counted(one.steps, translated("1 step"), translated("{} steps"))

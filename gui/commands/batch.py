@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QMessageBox, QWidget
+from PySide6.QtWidgets import QWidget
 
+from gui import counts
 from gui.commands.registry import Context, command, translated
+from gui.dialogs.confirm import confirmed
 from gui.dialogs.label import ask_label
 
 _MENU = ("Model",)
@@ -58,12 +60,16 @@ def go_on(context: Context) -> None:
 
 def _ask_undo(parent: QWidget, context: Context) -> tuple[str] | None:
     batch = context.jobs.batches[0]
-    question = translated(
-        "Remove the proposals of the last labelling run from {} images?\n\n"
-        "What you accepted, corrected or drew stays, and so do reviewed images."
-    ).format(batch.images)
-    answer = QMessageBox.question(parent, translated("Undo the last labelling run"), question)
-    return (batch.id,) if answer == QMessageBox.StandardButton.Yes else None
+    wanted = confirmed(
+        parent,
+        translated("Undo the last labelling run"),
+        translated("Remove the proposals of the last labelling run from {}?").format(
+            counts.images(batch.images)
+        ),
+        translated("What you accepted, corrected or drew stays, and so do reviewed images."),
+        translated("Remove"),
+    )
+    return (batch.id,) if wanted else None
 
 
 @command(

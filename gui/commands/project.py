@@ -6,9 +6,10 @@ import time
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+from PySide6.QtWidgets import QFileDialog, QWidget
 
 from gui.commands.registry import Context, command, translated
+from gui.dialogs.confirm import confirmed
 from gui.dialogs.unsaved import may_leave
 from gui.opening import move_and_open, restore_and_open
 
@@ -54,20 +55,16 @@ def _ask_place(parent: QWidget, context: Context) -> tuple[Path] | None:
     chosen = QFileDialog.getExistingDirectory(parent, title, str(folder.parent))
     if not chosen:
         return None
-    box = QMessageBox(parent)
-    box.setWindowTitle(translated("Move the project"))
-    box.setText(translated("Move the project from {} to {}?").format(folder, chosen))
-    box.setInformativeText(
+    wanted = confirmed(
+        parent,
+        translated("Move the project"),
+        translated("Move the project from {} to {}?").format(folder, chosen),
         translated(
             "Classes, instances and their history go along. Pictures stay where they are: those in the new "
             "folder are known again by their content."
-        )
+        ),
+        translated("Move"),
     )
-    move = box.addButton(translated("Move"), QMessageBox.ButtonRole.AcceptRole)
-    box.addButton(QMessageBox.StandardButton.Cancel)
-    box.exec()
-    wanted = box.clickedButton() is move
-    box.deleteLater()
     return (Path(chosen),) if wanted else None
 
 

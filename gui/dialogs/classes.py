@@ -21,9 +21,10 @@ from PySide6.QtWidgets import (
 
 from engine.document.records import ClassDef
 from engine.project.facts import Use
-from gui import theme
+from gui import counts, theme
 from gui.commands.registry import Context, translated
-from gui.panels.parts import bar, column, counted, label
+from gui.counts import counted
+from gui.panels.parts import bar, column, label
 
 _ID = Qt.ItemDataRole.UserRole
 
@@ -133,8 +134,8 @@ class DeleteDialog(QDialog):
     def count(self, use: Use) -> None:
         """Say what goes with it."""
         if use.instances:
-            instances = counted(use.instances, self.tr("1 instance"), self.tr("{} instances"))
-            images = counted(use.images, self.tr("1 image"), self.tr("{} images"))
+            instances = counts.instances(use.instances)
+            images = counts.images(use.images)
             self.told.setText(
                 self.tr("With it goes what is labelled so: {} on {}, by a model or by hand.").format(
                     instances, images

@@ -29,6 +29,7 @@ from engine.exchange.importing import Summary
 from engine.exchange.splitting import parse_shares
 from engine.formats.registry import Format, Holds, formats
 from gui.commands.registry import translated
+from gui.counts import counted
 from gui.theme import SPACE, TIGHT, WIDE
 
 _MOST_SHOWN = 8
@@ -116,8 +117,12 @@ def ask_conflicts(parent: QWidget, paths: Sequence[str]) -> str | None:
     box.setWindowTitle(translated("Label files changed by others"))
     box.setIcon(QMessageBox.Icon.Warning)
     shown = [*paths[:_MOST_SHOWN], *(["…"] if len(paths) > _MOST_SHOWN else [])]
-    said = translated("{:,} label files beside the pictures were not written here, or were changed since.")
-    box.setText(said.format(len(paths)))
+    said = counted(
+        len(paths),
+        translated("1 label file beside the pictures was not written here, or was changed since."),
+        translated("{} label files beside the pictures were not written here, or were changed since."),
+    )
+    box.setText(said)
     box.setInformativeText(
         translated("They are as they were. Their labels can be imported, or be replaced by the project's.")
         + "\n\n"

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui import counts
 from gui.commands.registry import Context
 from gui.theme import SPACE, WIDE
 
@@ -127,4 +128,4 @@ class LabelDialog(QDialog):
     def _count(self) -> None:
         count = len(self.paths)
         self.start.setEnabled(count > 0)
-        self._summary.setText(self.tr("1 image") if count == 1 else self.tr("{:,} images").format(count))
+        self._summary.setText(counts.images(count))

@@ -24,10 +24,11 @@ from PySide6.QtWidgets import (
 
 from engine.messages import FineTune, TuneDescription
 from engine.models.store import ModelState
-from gui import theme
+from gui import counts, theme
 from gui.commands.registry import Context, translated
+from gui.counts import counted
 from gui.panels.jobs import in_words
-from gui.panels.parts import bar, column, counted, label
+from gui.panels.parts import bar, column, label
 
 _SOON_MS = 250
 _HELD_OUT = 20  # per cent
@@ -127,7 +128,7 @@ def in_one_line(found: TuneDescription) -> str:
     """What it learns from, and how long that takes."""
     parts = [
         counted(found.images, translated("1 reviewed image"), translated("{} reviewed images")),
-        counted(found.instances, translated("1 instance"), translated("{} instances")),
+        counts.instances(found.instances),
         counted(len(found.classes), translated("1 class"), translated("{} classes")),
     ]
     if found.empty:
@@ -146,7 +147,7 @@ def _told(found: TuneDescription) -> list[str]:
         )
         told.insert(0, translated("{}, and the better one is used.").format(held))
     if found.left_out:
-        left = counted(found.left_out, translated("1 image"), translated("{} images"))
+        left = counts.images(found.left_out)
         told.append(translated("{} left out: the file is gone or was changed.").format(left))
     return told
 

@@ -10,8 +10,9 @@ from PySide6.QtWidgets import QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from engine.media.live import Stage
 from gui import theme
+from gui.counts import counted
 from gui.live import Live
-from gui.panels.parts import bar, counted, label, line
+from gui.panels.parts import bar, label, line
 
 ACTIONS = ("camera.freeze", "camera.snapshot", "camera.look", "camera.close")
 """The commands that are its buttons."""

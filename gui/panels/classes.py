@@ -38,10 +38,11 @@ from PySide6.QtWidgets import (
 from engine.document.records import ClassDef
 from engine.project.classes import ClassPast
 from engine.project.facts import Use
-from gui import theme
+from gui import counts, theme
+from gui.counts import counted
 from gui.desk import Desk
 from gui.editor import Editor
-from gui.panels.parts import EmptyHint, bar, button, column, counted, elided, label
+from gui.panels.parts import EmptyHint, bar, button, column, elided, label
 from gui.panels.surveyor import Surveyor
 
 Index = QModelIndex | QPersistentModelIndex
@@ -85,8 +86,8 @@ class ClassModel(QStringListModel):
     def told(self, row: int) -> str:
         """All that a row shows, in words."""
         use = self.uses.get(self.classes[row].id, Use())
-        instances = counted(use.instances, self.tr("1 instance"), self.tr("{} instances"))
-        images = counted(use.images, self.tr("1 image"), self.tr("{} images"))
+        instances = counts.instances(use.instances)
+        images = counts.images(use.images)
         words = self.tr("{}: {} on {}").format(self.classes[row].name, instances, images)
         if row < NUMBERED:
             words += "\n" + self.tr("Press {} to choose it").format(row + 1)

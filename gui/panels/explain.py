@@ -32,10 +32,11 @@ from PySide6.QtWidgets import (
 
 from engine.explanation import Explanation, Fate, candidates_near, story_of
 from gui import theme
+from gui.counts import counted
 from gui.explaining import Explaining
 from gui.layers import LEVELS, NORM, Ink, Look, Part, Step, heat_of, layers_of, level_of, pick
 from gui.panels.explain_view import INKS, ExplainView, image_of
-from gui.panels.parts import bar, button, column, counted, label, line
+from gui.panels.parts import bar, button, column, label, line
 from gui.panels.proposals import Share
 
 _SIDE_WIDTH = 320
@@ -286,7 +287,7 @@ class ExplainPanel(QWidget):
 
     def _fill_objects(self, explanation: Explanation | None) -> None:
         self.object.clear()
-        self.object.addItem(self.tr("None: click one in the picture"), None)
+        self.object.addItem(self.tr("None (click one)"), None)
         if explanation is not None:
             found = explanation.prediction
             for row, candidate in enumerate(explanation.second.detections.tolist()):
@@ -442,8 +443,10 @@ class ExplainPanel(QWidget):
                 self._add_rival(explanation, row, iou)
         else:
             self.told.setText(
-                self.tr("{} objects were found. Click one, here or in the window, for its story.").format(
-                    len(explanation.prediction)
+                counted(
+                    len(explanation.prediction),
+                    self.tr("1 object was found. Click it, here or in the window, for its story."),
+                    self.tr("{} objects were found. Click one, here or in the window, for its story."),
                 )
             )
 

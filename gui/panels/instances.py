@@ -32,9 +32,9 @@ from PySide6.QtWidgets import (
 )
 
 from engine.document.records import Instance, Provenance
-from gui import theme
+from gui import counts, theme
 from gui.editor import Editor
-from gui.panels.parts import EmptyHint, bar, button, column, counted, elided, label
+from gui.panels.parts import EmptyHint, bar, button, column, elided, label
 
 Index = QModelIndex | QPersistentModelIndex
 ROW_HEIGHT = 28
@@ -304,7 +304,7 @@ class Instances(QWidget):
         if hidden:
             text = self.tr("{:,} seen, {:,} hidden").format(seen, hidden)
         else:
-            text = counted(found, self.tr("1 instance"), self.tr("{} instances")) if found else ""
+            text = counts.instances(found) if found else ""
         self.summary.setText(text)
         if self.model.rows:
             self.empty.say("")

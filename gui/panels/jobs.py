@@ -14,7 +14,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui import counts
+from gui.counts import counted
 from gui.jobs import Jobs, Run, Stage
+from gui.panels.parts import button
 from gui.theme import SPACE
 
 
@@ -47,15 +50,12 @@ class JobsPanel(QWidget):
         row.addWidget(self._bar)
         row.addWidget(self._pace, 1)
         for action in actions:
-            button = QToolButton()
-            button.setDefaultAction(action)
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-            self._buttons.append(button)
-            row.addWidget(button)
-        self.dismiss = QToolButton()
-        self.dismiss.setText("✕")
-        self.dismiss.setAccessibleName(self.tr("Hide this line"))
-        self.dismiss.setToolTip(self.tr("Hide"))
+            made = QToolButton()
+            made.setDefaultAction(action)
+            made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+            self._buttons.append(made)
+            row.addWidget(made)
+        self.dismiss = button("close", self.tr("Hide this line"))
         self.dismiss.clicked.connect(self.hide)
         row.addWidget(self.dismiss)
         layout = QVBoxLayout(self)
@@ -108,13 +108,13 @@ class JobsPanel(QWidget):
             case Stage.STOPPING:
                 return self.tr("Stopping after this image…")
             case Stage.DONE if run.is_upgrade:
-                return self.tr("{found:,} boxes of {n:,} images have masks now").format(
-                    n=run.done - len(run.failures), found=run.instances
+                boxes = counted(run.instances, self.tr("1 box"), self.tr("{} boxes"))
+                return self.tr("Masks now: {} of {}").format(
+                    boxes, counts.images(run.done - len(run.failures))
                 )
             case Stage.DONE:
-                return self.tr("Labelled {n:,} images, {found:,} proposals").format(
-                    n=run.done - len(run.failures), found=run.instances
-                )
+                labelled = counts.images(run.done - len(run.failures))
+                return self.tr("Labelled {}, {}").format(labelled, counts.proposals(run.instances))
             case Stage.CANCELED:
                 return self.tr("Stopped after {done:,} of {total:,}").format(done=run.done, total=run.total)
             case Stage.FAILED:

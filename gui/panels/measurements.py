@@ -40,10 +40,10 @@ from PySide6.QtWidgets import (
 
 from engine.measure.project import Measured
 from engine.media.scan import is_video_name
-from gui import theme
+from gui import counts, theme
 from gui.desk import Desk
 from gui.measuring import Measuring, Scope
-from gui.panels.parts import EmptyHint, bar, button, column, counted, label
+from gui.panels.parts import EmptyHint, bar, button, column, label
 
 Index = QModelIndex | QPersistentModelIndex
 _BINS = 24
@@ -203,7 +203,7 @@ class Histogram(QWidget):
 
     def _told(self, number: int) -> str:
         low, high = number_text(float(self.edges[number])), number_text(float(self.edges[number + 1]))
-        words = counted(int(self.counts[number]), self.tr("1 instance"), self.tr("{} instances"))
+        words = counts.instances(int(self.counts[number]))
         return f"{low} – {high}: {words}"
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802
@@ -338,7 +338,7 @@ class MeasurementsPanel(QWidget):
         place = max(self.figure.currentIndex(), 0)
         values = self.model.figures[:, place]
         self.histogram.take(values)
-        words = counted(len(self.model.rows), self.tr("1 instance"), self.tr("{} instances"))
+        words = counts.instances(len(self.model.rows))
         there = values[np.isfinite(values)]
         if len(there):
             words += self.tr(" · mean {} · spread {}").format(

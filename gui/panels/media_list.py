@@ -31,7 +31,7 @@ from PySide6.QtWidgets import (
 )
 
 from engine.document.records import MediaItem, ReviewState
-from gui import theme
+from gui import counts, theme
 from gui.desk import Desk
 from gui.panels.media_filter import Columns, Sort, Standing
 from gui.panels.media_filter_form import FilterForm
@@ -353,9 +353,9 @@ class MediaList(QWidget):
             return
         done = sum(1 for one in self._desk.list.states.values() if one.review is ReviewState.REVIEWED)
         if listed == total:
-            self.summary.setText(self.tr("{:,} images, {:,} reviewed").format(total, done))
+            self.summary.setText(self.tr("{}, {:,} reviewed").format(counts.images(total), done))
         else:
-            self.summary.setText(self.tr("{:,} of {:,} images").format(listed, total))
+            self.summary.setText(self.tr("{:,} of {}").format(listed, counts.images(total)))
 
     def _why_empty(self) -> str:
         if self._desk.is_opening:

@@ -19,10 +19,11 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 from engine.document.records import ImageState, MediaItem, ReviewState
 from engine.media.scan import is_video_name
 from engine.project.facts import EMPTY
-from gui import theme
+from gui import counts, theme
+from gui.counts import counted
 from gui.desk import Desk
 from gui.panels.media_filter import Columns, Filter, Row, Sort
-from gui.panels.parts import counted, elided
+from gui.panels.parts import elided
 from gui.panels.thumbnails import HEIGHT, WIDTH, Thumbnails
 
 Index = QModelIndex | QPersistentModelIndex
@@ -100,7 +101,7 @@ class MediaModel(QStringListModel):
         if known.proposals:
             own = known.count - known.proposals
             return f"{own:,} + {counted(known.proposals, self.tr('1 proposal'), self.tr('{} proposals'))}"
-        return counted(known.count, self.tr("1 instance"), self.tr("{} instances"))
+        return counts.instances(known.count)
 
     def _facts(self, row: int) -> list[str]:
         state, known, item = self.state(row), self.known(row), self.item(row)

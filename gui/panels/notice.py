@@ -11,6 +11,7 @@ from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
+from gui.counts import counted
 from gui.desk import Desk
 from gui.exchange import Exchange
 from gui.saving import Kept
@@ -104,8 +105,9 @@ class Notices(QWidget):
         state, now = self._desk.saving.state, colors()
         self._lasting.button.setVisible(state.kept is Kept.FAILED)
         if state.kept is Kept.FAILED:
-            text = self.tr("Not saved. {problem} Your {n} edits are kept here and tried again by itself.")
-            self._lasting.say(text.format(problem=state.problem, n=state.waiting), now.danger, now.window)
+            kept = counted(state.waiting, self.tr("Your edit is"), self.tr("Your {} edits are"))
+            text = self.tr("Not saved. {problem} {kept} kept here and tried again by itself.")
+            self._lasting.say(text.format(problem=state.problem, kept=kept), now.danger, now.window)
         elif self._desk.read_only_reason:
             text = self.tr("Read-only: {}. You can look, but nothing is changed.")
             reason = self._desk.read_only_reason.rstrip(".")

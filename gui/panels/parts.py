@@ -69,11 +69,6 @@ def column(parent: QWidget, *, margin: int = theme.SPACE) -> QVBoxLayout:
     return layout
 
 
-def counted(count: int, one: str, many: str) -> str:
-    """ "1 image", "1,234 images": `one` as it is, `many` with "{}" for the number."""
-    return one if count == 1 else many.format(f"{count:,}")
-
-
 def elided(painter: QPainter, text: str, width: int, mode: Qt.TextElideMode) -> str:
     """The text as it fits into a width with the painter's font."""
     return QFontMetrics(painter.font()).elidedText(text, mode, max(width, 0))

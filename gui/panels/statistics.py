@@ -14,10 +14,10 @@ from PySide6.QtWidgets import QScrollArea, QSizePolicy, QToolTip, QWidget
 
 from engine.document.records import ReviewState
 from engine.project.statistics import SIZE_EDGES, Statistics
-from gui import theme
+from gui import counts, theme
 from gui.desk import Desk
 from gui.panels.media_model import state_words
-from gui.panels.parts import column, counted, elided, label
+from gui.panels.parts import column, elided, label
 from gui.panels.surveyor import Surveyor
 
 _BAR = 14
@@ -293,8 +293,8 @@ class StatisticsPanel(QWidget):
             if one is None:
                 continue  # the next survey leaves it out
             total = count.settled + count.proposed
-            instances = counted(total, self.tr("1 instance"), self.tr("{} instances"))
-            images = counted(count.images, self.tr("1 image"), self.tr("{} images"))
+            instances = counts.instances(total)
+            images = counts.images(count.images)
             told = self.tr("{}: {} on {}").format(one.name, instances, images)
             if count.proposed:
                 told += "\n" + self.tr("{:,} of them proposals").format(count.proposed)
@@ -309,7 +309,7 @@ class StatisticsPanel(QWidget):
                 span = self.tr("{} to {} pixels").format(low, SIZE_EDGES[place + 1])
             else:
                 span = self.tr("{} pixels and more").format(low)
-            instances = counted(settled + proposed, self.tr("1 instance"), self.tr("{} instances"))
+            instances = counts.instances(settled + proposed)
             told = f"{span}: {instances}"
             bars.append(Bar(f"{low:,}", self._parts(settled, proposed, accent), told))
         return bars

@@ -103,7 +103,7 @@ def test_that_an_import_is_shown_taken_in_and_undone(bench: Bench) -> None:
     bench.exchange.take(reviewed=True)
     bench.wait(lambda: not bench.exchange.is_busy)
     assert bench.instances == 2
-    assert "2 instances on 2 images were imported" in bench.said[-1]
+    assert "Imported: 2 instances on 2 images." in bench.said[-1]
     assert shown is not None
     bench.wait(lambda: shown.document.instances)
     assert bench.desk.editor.classes[0].name == "nut"

@@ -139,6 +139,8 @@ def test_that_what_a_run_proposes_for_the_shown_image_appears_and_is_undone_with
     bench.jobs.undo_batch(bench.jobs.batches[0].id)
     bench.wait(lambda: document.instances == () and said)
     bench.wait(lambda: bench.jobs.batches == ())
+    assert said == ["The labelling run is undone on 1 image."]
+    assert bench.jobs.run is None, "its line tells of proposals that are gone"
     assert bench.desk.state_of(bench.desk.order[0]).review is ReviewState.UNLABELLED
 
 
