@@ -86,7 +86,7 @@ def _mask_at_edges(
     window = Window(picture, (x0 - dx, y0 - dy, x1 + dx, y1 + dy), size=size, most=_MOST_PIXELS)
     if window.is_empty:
         return plain
-    said = _probabilities(answer, row, window)
+    said = chances_in(answer, row, window)
     wide, high = x1 - x0, y1 - y0
     cell = max(wide, high) / answer.mask_probs.shape[-1] * window.scale
     is_coarse = cell >= COARSE
@@ -102,7 +102,7 @@ def _mask_at_edges(
     return window.mask_of(said, cutoff) if is_coarse or any(wrong) else plain
 
 
-def _probabilities(answer: Prediction, row: int, window: Window) -> Grey:
+def chances_in(answer: Prediction, row: int, window: Window) -> Grey:
     """A detection's probabilities at the window's pixels, 0 outside its box."""
     assert answer.mask_probs is not None
     x0, y0, x1, y1 = (float(edge) for edge in answer.boxes_xyxy[row])

@@ -21,6 +21,7 @@ from engine.document.mask import Mask
 from engine.document.records import Box, MediaItem, ReviewState, new_id
 from engine.edges import candidates_at_edges, masks_at_edges
 from engine.errors import MaskwrightError
+from engine.hint import Hint, fitted
 from engine.media.image import contrast_in_force, probe, read_rgb
 from engine.media.prefetch import decode_ahead
 from engine.media.scan import is_video_name
@@ -47,7 +48,7 @@ from engine.messages import (
 from engine.models.store import default_store
 from engine.models.version import load_network
 from engine.predict.network import Steps
-from engine.predict.predictor import Predictor
+from engine.predict.predictor import Held, Predictor
 from engine.predict.prompts import Prompter
 from engine.prediction import Prediction
 from engine.project import Project
@@ -151,7 +152,9 @@ class Jobs:
         prompter = self._prompts_of(self._model(request.choice).predictor)
         held = prompter.set_image(_content_of(request), _reader(request))
         found: tuple[Candidate, ...] | None = None
-        if request.box_xyxy is not None:
+        if request.hint is not None:
+            found = _fitted(prompter, held, request.hint, request.class_name)
+        elif request.box_xyxy is not None:
             answer = prompter.refine(held, request.box_xyxy, request.clicks, request.class_name)
             found = candidates_at_edges(answer, held.picture, request.clicks, request.mask_cutoff)
         elif request.clicks:
@@ -204,6 +207,16 @@ class Jobs:
         yield ModelReady(order, model.predictor.card.name, model.device_in_words)
         with self._open_project(request.folder) as project:
             return (yield from _label_project(order, request, model, project))
+
+
+def _fitted(prompter: Prompter, held: Held, mask: Mask, class_name: str | None) -> tuple[Candidate, ...]:
+    """What a rough outline's mask means."""
+    mask = mask.clipped(held.height, held.width)
+    if mask.is_empty:
+        return ()
+    hint = Hint(mask, held.height, held.width)
+    candidate = fitted(prompter.predict_polygon_hint(held, hint, class_name), held.picture, hint)
+    return () if candidate is None else (candidate,)
 
 
 def _reader(request: PredictImage | Prompt | Explain) -> Callable[[], Image]:

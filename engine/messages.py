@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.document.contrast import AUTOMATIC, Contrast
+from engine.document.masks import Mask
 from engine.explanation import Explanation
 from engine.media.image import MAX_PIXELS
 from engine.models.card import Json
@@ -87,10 +88,11 @@ class PredictImage:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Find the object that a person points at, by a box, by clicks or by both; with neither, get ready.
+    """Find the object that a person points at, by a box, by clicks, by both, or by a rough outline; with none
+    of them, get ready.
 
-    box_xyxy and clicks: image pixels. class_name: of the object; None, or a class that the model does not
-    know: the most likely one. mask_cutoff: least probability of a pixel, 0..1.
+    box_xyxy and clicks: image pixels. hint: the mask of the outline. class_name: of the object; None, or a
+    class that the model does not know: the most likely one. mask_cutoff: least probability of a pixel, 0..1.
     generation: comes back with the answer, so that a stale one can be dropped.
     """
 
@@ -103,6 +105,7 @@ class Prompt:
     mask_cutoff: float = 0.5
     generation: int = 0
     contrast: Contrast = AUTOMATIC
+    hint: Mask | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,7 +15,7 @@ INSTANCES: Groups = (
     ("shape.class", "shape.attributes"),
     ("selection.cut", "selection.copy", "selection.duplicate"),
     ("shape.union", "shape.subtract", "shape.intersect", "shape.merge"),
-    ("shape.split", "shape.fill_holes", "shape.smooth", "shape.simplify", "shape.snap"),
+    ("shape.split", "shape.fill_holes", "shape.smooth", "shape.simplify", "shape.snap", "shape.fit"),
     ("shape.raise", "shape.lower"),
     ("shape.delete",),
 )

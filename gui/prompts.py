@@ -120,6 +120,7 @@ class Prompts(QObject):
             self._proposals.thresholds.mask_cutoff,
             asked.generation,
             shown.item.contrast,
+            question.hint,
         )
         try:
             self._order = self._bridge.submit(request, Priority.PROMPT)

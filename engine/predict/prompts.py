@@ -21,6 +21,7 @@ from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.ops import boxes as box_ops
 
 from engine.errors import ModelError
+from engine.hint import Hint
 from engine.predict import network as stages
 from engine.predict.network import Steps
 from engine.predict.predictor import Held, Image, Predictor, at_once
@@ -227,6 +228,14 @@ class Prompter:
                 x0, y0 = min(x0, click.x), min(y0, click.y)
                 x1, y1 = max(x1, click.x), max(y1, click.y)
         return self.predict_box(held, (x0, y0, x1, y1), class_name, clicks)
+
+    def predict_polygon_hint(self, held: Held, hint: Hint, class_name: str | None = None) -> Prediction:
+        """The model's word on what a rough outline, such as a polygon, is drawn around, in the hint's box.
+
+        It hears what the outline is sure of as clicks; `engine.hint.fitted` weighs the two against each
+        other. class_name as in `predict_boxes`.
+        """
+        return self.predict_box(held, hint.box_xyxy, class_name, hint.clicks(held.picture))
 
     # The second stage
 

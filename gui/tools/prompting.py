@@ -12,6 +12,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 from engine.document.document import Document
+from engine.document.mask import Mask
 from engine.document.paint import MaskCanvas, Rectangle
 from engine.document.records import Box, Instance, Provenance, new_id
 from engine.prompt import Candidate, Click
@@ -35,9 +36,9 @@ class Method(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a person points at, image pixels: a box, clicks or both. class_name: chosen by the person.
+    """What a person points at, image pixels: a box, clicks or both; or a rough outline's mask, the hint.
 
-    tolerance: of FLOOD, grey levels.
+    class_name: chosen by the person. tolerance: of FLOOD, grey levels.
     """
 
     box_xyxy: Box | None = None
@@ -45,6 +46,7 @@ class Question:
     class_name: str | None = None
     method: Method = Method.MODEL
     tolerance: float = 0.0
+    hint: Mask | None = None
 
 
 @dataclass(frozen=True, slots=True)

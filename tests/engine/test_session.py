@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
+from engine.document.boolean import iou
+from engine.document.mask import Mask
 from engine.messages import (
     Canceled,
     Event,
@@ -179,3 +182,18 @@ def test_that_the_best_of_a_click_comes_first_and_the_next_bests_after_it(folder
     assert [len(one) for one in found[:-1]] == list(range(1, len(answers)))
     assert len(found[-1]) > 1
     assert all(one == found[-1][: len(one)] for one in found)
+
+
+def test_that_a_rough_outline_is_answered_with_one_mask(folder: Path) -> None:
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    outside = Mask.from_crop(500, 10, np.ones((20, 20)))
+    rough = Mask.from_crop(20, 10, np.ones((30, 40)))
+    answers = []
+    with Session(events.put, window=True) as session:
+        for hint in (rough, outside):
+            request = Prompt(folder / "0.png", 0, ModelChoice("toy", device="cpu"), hint=hint)
+            session.submit(request, Priority.PROMPT)
+            answers += [event.candidates for event in endings(events, 1) if isinstance(event, Prompted)]
+    assert [len(found or ()) for found in answers] == [1, 0]
+    assert answers[0]
+    assert iou(answers[0][0].mask, rough) > 0.6

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from PySide6.QtWidgets import QApplication
 
@@ -23,6 +24,7 @@ from gui.prompts import Prompts
 from gui.proposals import Proposals
 from gui.settings import Settings
 from gui.tools.prompting import Answer, Method, Question
+from gui.tools.tool import Pointer
 from tests.gui.making import Engine, folder_of, square
 
 Wait = Callable[..., None]
@@ -198,12 +200,16 @@ def test_that_colours_are_asked_on_a_thread_and_not_of_the_model(bench: Bench) -
     assert answers[-1].question.method is Method.CUT
 
 
-def test_that_outlines_snap_to_edges_in_one_edit(bench: Bench) -> None:
+def context_of(bench: Bench) -> Context:
     load_all()
     nothing = cast(Any, None)
-    context = Context(
+    return Context(
         bench.editor, bench.desk, nothing, bench.proposals, nothing, nothing, nothing, nothing, nothing
     )
+
+
+def test_that_outlines_snap_to_edges_in_one_edit(bench: Bench) -> None:
+    context = context_of(bench)
     assert bench.editor.shown is not None
     document = bench.editor.shown.document
     bright = Mask.from_full(bench.editor.shown.pixels[..., 0] > 200)
@@ -219,3 +225,72 @@ def test_that_outlines_snap_to_edges_in_one_edit(bench: Bench) -> None:
     bench.wait(lambda: bench.desk.saving.past.done[-1:] == ("Snap to edges",))
     bench.editor.select(())
     assert not snap.when(context)
+
+
+def test_that_outlines_are_fitted_to_the_picture_in_one_edit(bench: Bench) -> None:
+    context, fit = context_of(bench), COMMANDS["shape.fit"]
+    assert bench.editor.shown is not None
+    document = bench.editor.shown.document
+    bench.prompts.make_class("bolt", bench.editor.set_class)
+    bench.wait(lambda: bench.editor.class_id)
+    class_id = bench.editor.class_id or 0
+    assert not fit.when(context)
+    rough = [Mask.from_crop(3 + 9 * n, 4, np.ones((8, 5))) for n in range(3)]
+    with bench.editor.edit("Draw"):
+        for n, mask in enumerate(rough):
+            document.add(Instance(n + 1, class_id, mask))
+        document.add(Instance(4, class_id, box_xyxy=(1.0, 1.0, 9.0, 9.0)))
+    bench.editor.select([1, 2, 3, 4])
+    assert fit.when(context)
+    said: list[str] = []
+    bench.desk.noticed.connect(said.append)
+    fit.run(context)
+    assert said, "the model has not looked at the picture yet, and that takes a while"
+    fitted = [Mask.from_crop(4 + 9 * n, 5, np.ones((6, 3))) for n in range(3)]
+    for n in range(3):
+        (order,) = bench.asked
+        assert bench.asked[order][0].hint == rough[n]
+        if n == 1:  # a person goes on meanwhile
+            with bench.editor.edit("Erase"):
+                document.replace(replace(document.instance(3), mask=square()))
+        bench.answer(order, (Candidate("bolt", 0.9, fitted[n], fitted[n].box_xyxy),))
+    assert bench.asked == {}
+    assert [document.instance(n).mask for n in (1, 2, 3)] == [fitted[0], fitted[1], square()]
+    bench.wait(lambda: bench.desk.saving.past.done[-1:] == ("Fit to the picture",))
+    bench.desk.saving.undo()
+    bench.wait(lambda: document.instance(2).mask == rough[1])
+    assert [document.instance(n).mask for n in (1, 2, 3)] == [rough[0], rough[1], square()]
+
+
+def test_that_a_polygon_is_finished_and_then_fitted(bench: Bench) -> None:
+    context, fit = context_of(bench), COMMANDS["shape.fit"]
+    bench.prompts.make_class("bolt", bench.editor.set_class)
+    bench.wait(lambda: bench.editor.classes)
+    bench.editor.set_tool("polygon")
+    for x, y in ((4.0, 4.0), (20.0, 4.0)):
+        bench.editor.tool.begin(Pointer(x, y))
+        bench.editor.tool.end(Pointer(x, y))
+    fit.run(context)
+    assert bench.editor.tool.is_busy, "two points are no polygon yet"
+    assert bench.asked == {}
+    bench.editor.tool.begin(Pointer(20.0, 20.0))
+    bench.editor.tool.end(Pointer(20.0, 20.0))
+    assert fit.when(context)
+    fit.run(context)
+    assert bench.editor.shown is not None
+    (drawn,) = bench.editor.shown.document.instances
+    (order,) = bench.asked
+    assert (bench.asked[order][0].hint, bench.asked[order][0].class_name) == (drawn.mask, "bolt")
+    bench.engine.asked.pop(order)
+    refused: list[str] = []
+    bench.editor.refused.connect(refused.append)
+    bench.engine.ended.emit(Failed(order, "Model x knows boxes alone."))
+    assert refused == ["Model x knows boxes alone."]
+    assert bench.editor.shown.document.instances == (drawn,), "the polygon itself is not lost"
+    fit.run(context)
+    (order,) = bench.asked
+    first = bench.editor.shown
+    bench.desk.step(1)
+    bench.wait(lambda: bench.editor.shown is not first)
+    bench.answer(order)
+    assert list(first.document.instances) == [drawn], "the answer came too late"
