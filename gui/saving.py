@@ -67,6 +67,7 @@ class Saving(QObject):
         self._put_off_timer.timeout.connect(self.flush_put_off)
         self._retry_timer = QTimer(self, interval=RETRY_MS)
         self._retry_timer.timeout.connect(self.retry)
+        self._looked_timer = QTimer(self, interval=RETRY_MS, singleShot=True)  # whether the file is there
         editor.edited.connect(self._on_edit)
 
     def follow(self, project: Project | None) -> None:
@@ -163,6 +164,18 @@ class Saving(QObject):
             self.resync()
         if self.state.kept is not Kept.FAILED or not unsaved:
             self._tell(SaveState(Kept.SAVING if self._waiting else Kept.SAVED, unsaved))
+        if error is None and not self._looked_timer.isActive():
+            self._looked_timer.start()
+            self._background.run(project.database.exists, lambda there: self._looked(project, there=there))
+
+    def _looked(self, project: Project, *, there: bool) -> None:
+        """An open file can be written wherever its folder was moved to, and even when it was removed."""
+        if not there and project is self._project:
+            sentence = self.tr(
+                "{} is not there any more: its folder was moved, renamed or removed. What you do goes along "
+                "with a moved one and is lost with a removed one: open the folder where it is now."
+            )
+            self._editor.refused.emit(sentence.format(project.database))
 
     def _tell(self, state: SaveState) -> None:
         if state.kept is Kept.FAILED:

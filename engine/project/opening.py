@@ -91,7 +91,8 @@ def open_database(folder: Path, *, read_only: bool, data_dir: Path | None) -> Op
     try:
         lock = FileLock.acquire(place.database.with_name(LOCK_NAME))
     except HeldError as e:
-        return _open_for_reading(place, f"The project is open for reading only: {e} has it open.")
+        who = f"Another Maskwright has this project open ({e}), so that it is open for reading only here"
+        return _open_for_reading(place, f"{who}: close it there, then open it again.")
     except OSError as e:
         return _open_for_reading(place, f"The project is open for reading only: it cannot be locked ({e}).")
     try:
@@ -134,10 +135,17 @@ def _open_for_writing(place: Place, lock: FileLock) -> Opened:
         network=network,
         read=lambda: connect_for_reading(database),
         connection=connection,
-        notices=(notice,) if notice else (),
+        notices=tuple(filter(None, (notice, _told_elsewhere(place)))),
         lock=lock,
         backup=backup,
     )
+
+
+def _told_elsewhere(place: Place) -> str:
+    """That the folder cannot hold its project; empty where it does."""
+    if place.database.is_relative_to(place.folder):
+        return ""
+    return f"{place.folder} cannot be written: what you do in it is kept in {place.database.parent}."
 
 
 def _open_for_reading(place: Place, reason: str) -> Opened:

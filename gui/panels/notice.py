@@ -109,9 +109,8 @@ class Notices(QWidget):
             text = self.tr("Not saved. {problem} {kept} kept here and tried again by itself.")
             self._lasting.say(text.format(problem=state.problem, kept=kept), now.danger, now.window)
         elif self._desk.read_only_reason:
-            text = self.tr("Read-only: {}. You can look, but nothing is changed.")
-            reason = self._desk.read_only_reason.rstrip(".")
-            self._lasting.say(text.format(reason[:1].upper() + reason[1:]), now.warning, now.window)
+            text = self.tr("{} You can look, but nothing is changed.")
+            self._lasting.say(text.format(self._desk.read_only_reason), now.warning, now.window)
         else:
             self._lasting.hide()
         if self._desk.is_other_content:

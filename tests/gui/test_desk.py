@@ -419,6 +419,23 @@ def test_that_a_project_that_is_still_being_opened_is_closed_with_the_desk(
         assert not project.read_only, "or the folder would be found in use by ourselves"
 
 
+def test_that_a_folder_taken_away_while_it_is_open_is_told(
+    opened: Desk, folder: Path, tmp_path: Path, wait: Wait
+) -> None:
+    told: list[str] = []
+    opened.editor.refused.connect(told.append)
+    bolt = a_class(opened, wait)
+    draw(opened, bolt.id)
+    wait(lambda: is_saved(opened))
+    opened.saving._looked_timer.stop()
+    folder.rename(tmp_path / "moved")
+    draw(opened, bolt.id)
+    wait(lambda: told)
+    assert "open the folder where it is now" in told[0]
+    assert len(told) == 1, "nothing was said while it was there"
+    (tmp_path / "moved").rename(folder)
+
+
 def test_that_a_folder_moved_as_a_whole_takes_its_project_along(
     opened: Desk, folder: Path, tmp_path: Path, wait: Wait
 ) -> None:

@@ -223,7 +223,7 @@ def test_that_a_second_window_says_that_it_is_read_only(
 
     def steps(person: Person) -> None:
         person.see("a.png")
-        assert "Read-only" in person.window.notices.lasting
+        assert "close it there" in person.window.notices.lasting
         assert "read-only" in person.window.windowTitle()
         actions: Actions = person.window.actions_
         actions.refresh()

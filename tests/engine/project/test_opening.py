@@ -201,6 +201,7 @@ def test_that_an_unwritable_folder_has_its_project_in_the_data_directory(
         with Project.open(folder, data_dir=data) as project:
             assert data in project.database.parents
             assert not project.read_only
+            assert [str(project.database.parent) in sentence for sentence in project.notices] == [True]
             project.refresh()
             media_id = ids(project)[0]
             project.save(media_id, adding(drawn(project.ensure_class("cell").id)), name="Draw").result()
