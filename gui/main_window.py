@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QMimeData, QPoint, QRect, QSize, Qt, QTimer, Slot
+from PySide6.QtCore import QByteArray, QMimeData, QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -65,12 +65,12 @@ from gui.proposals import Proposals
 from gui.quality import Quality
 from gui.review import Review
 from gui.saving import Kept
+from gui.screen import first_place
 from gui.settings import Settings
 from gui.tuning import Tuning
 from gui.versions import Versions
 
 _SIZE = QSize(1360, 860)
-_FRAME = QSize(16, 64)  # what a window manager puts round a window, the title above and below alike
 _END_SECONDS = 10.0  # for the worker to come to the end of its step when the window closes
 _LAYOUT = 4  # one more when docks or bars come or go, so that an old layout is not forced upon them
 _ASK_MS = 20
@@ -85,7 +85,7 @@ class MainWindow(QMainWindow):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.setObjectName("main")
-        self.setGeometry(first_place(self.screen().availableGeometry()))
+        self.setGeometry(first_place(_SIZE, self.screen().availableGeometry()))
         self.setAcceptDrops(True)
         self.setDockNestingEnabled(True)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -481,16 +481,6 @@ class MainWindow(QMainWindow):
             action.triggered.connect(lambda _on=False, path=Path(folder): self.open([path]))
         if not self.settings.choices.recent:
             self.recent.addAction(self.tr("None yet")).setEnabled(False)
-
-
-def first_place(available: QRect) -> QRect:
-    """Where a window that nobody has placed yet goes: in the middle of the screen, and all of it on it.
-
-    available: what the screen leaves to windows.
-    """
-    place = QRect(QPoint(), _SIZE.boundedTo(available.size() - _FRAME))
-    place.moveCenter(available.center())
-    return place
 
 
 def _paths(data: QMimeData) -> list[Path]:

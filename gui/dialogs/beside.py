@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QWidget
 
 from gui.commands.registry import Context
+from gui.screen import fit
 
 
 class Beside(QDialog):
@@ -22,4 +23,6 @@ class Beside(QDialog):
             one.raise_()
             one.activateWindow()
             return
-        cls(parent, context).show()
+        window = cls(parent, context)
+        fit(window)
+        window.show()

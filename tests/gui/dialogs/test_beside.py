@@ -36,6 +36,7 @@ def test_that_it_is_gone_when_it_is_closed(place: Place, kind: type[Beside], by_
     )
     kind.open_one(parent, context)
     (dialog,) = parent.findChildren(kind)
+    assert dialog.screen().availableGeometry().size().boundedTo(dialog.size()) == dialog.size()
     kind.open_one(parent, context)
     assert parent.findChildren(kind) == [dialog], "a second time brings it to the front"
     if by_key:

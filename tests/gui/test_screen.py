@@ -1,13 +1,13 @@
-"""Where the window goes when it is opened for the first time."""
+"""Windows that fit their screen."""
 
 from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import QPoint, QRect, QSize
 
-from gui.main_window import first_place
+from gui.screen import first_place
 
-TITLE = 28
+WANTED, TITLE = QSize(1360, 860), 28
 
 
 @pytest.mark.parametrize(
@@ -19,12 +19,12 @@ TITLE = 28
     ],
 )
 def test_that_a_window_is_no_larger_than_the_screen_with_room_for_its_title(available: QRect) -> None:
-    place = first_place(available)
+    place = first_place(WANTED, available)
     assert available.contains(place.adjusted(-4, -TITLE, 4, 4))
     middle = place.center() - available.center()
     assert max(abs(middle.x()), abs(middle.y())) <= 1
 
 
 def test_that_a_large_screen_is_not_filled() -> None:
-    place = first_place(QRect(QPoint(), QSize(3840, 2160)))
-    assert place.size() == QSize(1360, 860)
+    place = first_place(WANTED, QRect(QPoint(), QSize(3840, 2160)))
+    assert place.size() == WANTED
