@@ -134,6 +134,7 @@ class MainWindow(QMainWindow):
         self._connect()
         self._restore()
         self._entitle()
+        self.stack.currentWidget().setFocus()  # else the search has the keyboard, and letters are no commands
 
     # Building
 
@@ -409,11 +410,9 @@ class MainWindow(QMainWindow):
 
     def _turn_page(self) -> None:
         """Show in the middle what there is: the picture, why there is none, or how to begin."""
-        desk, before = self.desk, self.stack.currentWidget()
+        desk = self.desk
         if self.editor.shown is not None:
             self.stack.setCurrentWidget(self.canvas)
-            if before is not self.canvas:
-                self.canvas.setFocus()
         elif desk.project is None:
             self.stack.setCurrentWidget(self.welcome)
         else:

@@ -128,7 +128,9 @@ class ProposalsPanel(QWidget):
             button.setStyleSheet("text-align: left")
             button.setMinimumWidth(1)  # a long name must not widen the panel
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        form.addRow(self.tr("Model"), self.model)
+        titled = QLabel(self.tr("Model"))
+        titled.setMinimumHeight(self.model.sizeHint().height())  # else it stands above the button's middle
+        form.addRow(titled, self.model)
         form.addRow(self.tr("Score"), self.score)
         form.addRow(self.tr("Overlap"), self.overlap)
         form.addRow(self.tr("Cut-off"), self.cutoff)

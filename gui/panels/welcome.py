@@ -40,6 +40,8 @@ class Welcome(QWidget):
             button.setToolTip(action.toolTip())
             button.clicked.connect(action.trigger)
             buttons.addWidget(button)
+            if number == 0:
+                self.setFocusProxy(button)
         buttons.addStretch()
         layout = QVBoxLayout(self)
         layout.setSpacing(WIDE)
@@ -85,10 +87,11 @@ class Welcome(QWidget):
 
 
 class Message(QWidget):
-    """A sentence in the place of the picture."""
+    """A sentence in the place of the picture; like that it has the keyboard for the commands' keys."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._label = QLabel()
         self._label.setWordWrap(True)
         self._label.setAlignment(Qt.AlignmentFlag.AlignCenter)

@@ -409,6 +409,45 @@ def test_that_every_odd_picture_is_shown_or_says_why_not(
     assert {path: path.read_bytes() for path in before} == before
 
 
+def test_that_keys_are_commands_also_where_the_first_picture_is_damaged(
+    at_the_window: Callable[..., int], folder: Path
+) -> None:
+    (folder / "a.png").write_bytes(b"no picture")
+
+    def steps(person: Person) -> None:
+        quiet(person)
+        window = person.window
+        window.activateWindow()
+        person.wait(lambda: window.desk.problem)
+        assert QApplication.focusWidget() is window.message
+        person.press(Qt.Key.Key_D)
+        person.see("b.png")
+        assert QApplication.focusWidget() is window.canvas
+        assert window.media_list.search.text() == ""
+
+    assert at_the_window([str(folder)], steps) == 0
+
+
+def test_that_going_through_the_list_keeps_the_keyboard_in_it(
+    at_the_window: Callable[..., int], folder: Path
+) -> None:
+    (folder / "b.png").write_bytes(b"no picture")
+
+    def steps(person: Person) -> None:
+        quiet(person)
+        window = person.window
+        window.activateWindow()
+        person.see("a.png")
+        window.media_list.view.setFocus()
+        person.press(Qt.Key.Key_Down)
+        person.wait(lambda: window.desk.problem)
+        person.press(Qt.Key.Key_Down)
+        person.see("c.png")
+        assert QApplication.focusWidget() is window.media_list.view
+
+    assert at_the_window([str(folder)], steps) == 0
+
+
 def test_that_tab_means_instances_on_the_canvas_and_panels_elsewhere(
     at_the_window: Callable[..., int], folder: Path
 ) -> None:
