@@ -18,7 +18,6 @@ from PySide6.QtWidgets import (
     QStackedWidget,
     QTabWidget,
     QToolBar,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -48,6 +47,7 @@ from gui.panels.instances import Instances
 from gui.panels.jobs import JobsPanel
 from gui.panels.media_list import MediaList
 from gui.panels.notice import Notices
+from gui.panels.parts import action_button
 from gui.panels.proposals import ProposalsPanel
 from gui.panels.quality import QualitySign
 from gui.panels.review_bar import ACTIONS as REVIEW_ACTIONS
@@ -134,7 +134,7 @@ class MainWindow(QMainWindow):
         self._connect()
         self._restore()
         self._entitle()
-        self.stack.currentWidget().setFocus()  # else the search has the keyboard, and letters are no commands
+        self.welcome.setFocus()  # else the search has the keyboard, and letters are no commands
 
     # Building
 
@@ -210,10 +210,7 @@ class MainWindow(QMainWindow):
         space = QWidget()
         space.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         bar.addWidget(space)
-        accept = QToolButton()
-        accept.setDefaultAction(self.actions_["image.accept"])
-        accept.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        bar.addWidget(accept)
+        bar.addWidget(action_button(self.actions_["image.accept"], says=True))
         self.addToolBar(Qt.ToolBarArea.TopToolBarArea, bar)
         self.setStatusBar(Status(self.editor, self.desk))
 

@@ -21,6 +21,7 @@ from typing import cast
 
 from engine.document.records import MediaItem
 from engine.exchange.exporting import Gathering
+from engine.files import replacing
 from engine.formats import coco_writing
 from engine.formats.labelme import Labelme
 from engine.formats.registry import format_named
@@ -237,12 +238,8 @@ class Pass:
             self.project.note(self._notes)
             self._notes = {}
         for place, data in self._waiting:
-            part = place.with_name(f".{place.name}.part")
-            try:
+            with replacing(place) as part:
                 part.write_bytes(data)
-                part.replace(place)
-            finally:
-                part.unlink(missing_ok=True)
             self._outcome.written += 1
         self._waiting = []
 

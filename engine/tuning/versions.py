@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.errors import ModelError
+from engine.files import replacing
 from engine.models.card import (
     CARD_SUFFIX,
     WEIGHTS_SUFFIX,
@@ -174,19 +175,14 @@ def export(store: ModelStore, name: str, folder: Path) -> Path:
     target = folder / (found.card.name + WEIGHTS_SUFFIX)
     if target.exists():
         raise ModelError(f"{target} is there already: choose another folder.")
-    part = target.with_name(f"{target.name}.part")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
+        with replacing(target) as part:
             shutil.copyfile(found.path, part)
             if sha256_of(part) != found.card.sha256:
                 raise ModelError(
                     f"Model {name} is damaged, or the copy is: try another folder, or train it again."
                 )
             write_card(ModelVersion(target, found.card), found.card)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
     except OSError as e:
         raise ModelError(
             f"Model {name} cannot be copied to {folder} ({e.strerror or e}): choose another folder."

@@ -71,6 +71,7 @@ class MergeDialog(QDialog):
         self.setWindowTitle(self.tr("Merge classes"))
         self.list = QListWidget()
         self.list.setAccessibleName(self.tr("Classes to merge"))
+        self.list.setSpacing(3)
         self.into = QComboBox()
         self.into.setAccessibleName(self.tr("The class that stays"))
         for one in classes:

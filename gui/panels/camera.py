@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSize, Qt, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from engine.media.live import Stage
 from gui import theme
 from gui.counts import counted
 from gui.live import Live
-from gui.panels.parts import bar, label, line
+from gui.panels.parts import action_button, bar, label, line
 
 ACTIONS = ("camera.freeze", "camera.snapshot", "camera.look", "camera.close")
 """The commands that are its buttons."""
@@ -30,16 +30,8 @@ class CameraBar(QWidget):
         self.told.setMinimumWidth(1)  # a long sentence must not push the panels aside
         self.told.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.told.setAccessibleName(self.tr("How the camera does"))
-        buttons = []
-        for action in actions:
-            made = QToolButton()
-            made.setDefaultAction(action)
-            made.setIconSize(QSize(theme.ICON_SIZE, theme.ICON_SIZE))
-            made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            made.setAutoRaise(True)
-            buttons.append(made)
+        buttons = [action_button(action, says=number == 1) for number, action in enumerate(actions)]
         self.shoot = buttons[1]
-        self.shoot.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)

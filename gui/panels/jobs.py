@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QListWidget,
     QProgressBar,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -17,7 +16,7 @@ from PySide6.QtWidgets import (
 from gui import counts
 from gui.counts import counted
 from gui.jobs import Jobs, Run, Stage
-from gui.panels.parts import button
+from gui.panels.parts import action_button, button
 from gui.theme import SPACE
 
 
@@ -50,11 +49,8 @@ class JobsPanel(QWidget):
         row.addWidget(self._bar)
         row.addWidget(self._pace, 1)
         for action in actions:
-            made = QToolButton()
-            made.setDefaultAction(action)
-            made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-            self._buttons.append(made)
-            row.addWidget(made)
+            self._buttons.append(action_button(action, says=True))
+            row.addWidget(self._buttons[-1])
         self.dismiss = button("close", self.tr("Hide this line"))
         self.dismiss.clicked.connect(self.hide)
         row.addWidget(self.dismiss)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt
-from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtGui import QAction, QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -27,6 +27,18 @@ def button(icon: str, title: str, hint: str = "", *, checkable: bool = False) ->
     made.setToolTip(f"{title}\n{hint}" if hint else title)
     made.setCheckable(checkable)
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return made
+
+
+def action_button(action: QAction, *, says: bool = False) -> QToolButton:
+    """A flat button that stands for an action; `says`: with its words beside the icon."""
+    made = QToolButton()
+    made.setDefaultAction(action)
+    made.setIconSize(QSize(theme.ICON_SIZE, theme.ICON_SIZE))
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    made.setAutoRaise(True)
+    if says:
+        made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
     return made
 
 

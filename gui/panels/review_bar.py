@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QProgressBar, QToolButton, QWidget
+from PySide6.QtWidgets import QProgressBar, QWidget
 
 from engine.project.examined import ConflictKind
 from gui import theme
 from gui.commands.registry import translated
 from gui.disputes import Dispute, Disputes
 from gui.panels.jobs import in_words
-from gui.panels.parts import bar, column, label
+from gui.panels.parts import action_button, bar, column, label
 from gui.review import Review, Wanted
 
 ACTIONS = ("review.take", "review.keep", "review.next_mistake", "review.close", "review.stop")
@@ -31,7 +31,7 @@ class ReviewBar(QWidget):
         self.told = label()
         self.told.setWordWrap(True)
         self.told.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._take, keep, following, close, stop = (self._button(one) for one in actions)
+        self._take, keep, following, close, stop = (action_button(one, says=True) for one in actions)
         self._settling = (self._take, keep)
         self.doing, self.bar = label(), QProgressBar()
         self.bar.setAccessibleName(self.tr("Images looked at"))
@@ -59,12 +59,6 @@ class ReviewBar(QWidget):
         review.progressed.connect(self.refresh)
         disputes.changed.connect(self.refresh)
         self.refresh()
-
-    def _button(self, action: QAction) -> QToolButton:
-        made = QToolButton()
-        made.setDefaultAction(action)
-        made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        return made
 
     @Slot()
     def _dress(self) -> None:

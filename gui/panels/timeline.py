@@ -25,7 +25,7 @@ from engine.document.records import ReviewState
 from gui import theme
 from gui.desk import Desk
 from gui.frames import Frames
-from gui.panels.parts import bar, button, label, line
+from gui.panels.parts import action_button, bar, button, label, line
 from gui.panels.surveyor import Surveyor
 
 FIRST = ("film.play", "film.back", "film.forward")
@@ -166,14 +166,7 @@ class Timeline(QWidget):
         self._on_clip()
 
     def _buttons(self, actions: Sequence[QAction], more: Sequence[QAction]) -> list[QToolButton]:
-        buttons = []
-        for action in actions:
-            made = QToolButton()
-            made.setDefaultAction(action)
-            made.setIconSize(QSize(theme.ICON_SIZE, theme.ICON_SIZE))
-            made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            made.setAutoRaise(True)
-            buttons.append(made)
+        buttons = [action_button(action) for action in actions]
         self.menu_button = button("more", self.tr("More for this film"))
         menu = QMenu(self.menu_button)
         menu.addActions(list(more))

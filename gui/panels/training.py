@@ -16,7 +16,7 @@ from gui.commands.registry import translated
 from gui.desk import Desk
 from gui.panels.curves import Curve, Plot
 from gui.panels.jobs import in_words
-from gui.panels.parts import label
+from gui.panels.parts import action_button, label
 from gui.panels.quality import QualityView
 from gui.panels.strip import Strip
 from gui.quality import Quality
@@ -66,10 +66,8 @@ class TrainingPanel(QWidget):
         self.refresh()
 
     def _button(self, action: QAction) -> QToolButton:
-        made = QToolButton()
         action.setIconText(translated(ACTIONS.get(action.objectName(), action.iconText())))
-        made.setDefaultAction(action)
-        made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        made = action_button(action, says=True)
         made.setVisible(action.isEnabled())
         action.enabledChanged.connect(made.setVisible)
         return made

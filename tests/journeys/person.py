@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication
 
 import main
 from engine.document.records import Instance
+from gui.commands.registry import COMMANDS
 from gui.dialogs.palette import Palette
 from gui.dialogs.shortcuts import ShortcutPage
 from gui.main_window import MainWindow
@@ -141,3 +142,13 @@ def samples(tmp_path: Path) -> Path:
 def quiet(person: Person) -> None:
     """No model in this test."""
     person.window.proposals.set_predicts_by_itself(False)
+
+
+def draw_two(person: Person) -> None:
+    """Two boxes of a class, the left one first."""
+    COMMANDS["classes.add"].run(person.window.context, "bolt")
+    person.wait(lambda: person.window.editor.classes)
+    person.do("tool.box")
+    person.drag((4, 4), (12, 14), (16, 20))
+    person.drag((24, 4), (32, 14), (40, 20))
+    assert len(person.instances) == 2

@@ -10,14 +10,8 @@ from PySide6.QtWidgets import QTreeWidgetItem
 from engine.explanation import Explanation, Fate
 from gui.dialogs.explain import ExplainDialog
 from gui.layers import Step
-from tests.gui import conftest
 from tests.gui.making import stored
-from tests.journeys import person as person_module
 from tests.journeys.person import Person
-
-application, wait = conftest.application, conftest.wait
-own_folders, nothing_left_behind = conftest.own_folders, conftest.nothing_left_behind
-at_the_window, samples = person_module.at_the_window, person_module.samples
 
 
 def test_that_a_person_sees_how_the_model_found_an_object_and_what_it_beat(

@@ -11,15 +11,9 @@ import numpy as np
 from engine.document.records import ReviewState
 from tests.engine.media.films import number_of, write_film
 from tests.engine.media.streams import Loopback, loopback
-from tests.gui import conftest
 from tests.gui.making import folder_of
-from tests.journeys import person as person_module
 from tests.journeys.person import Person, quiet
 from tests.journeys.test_window import drop
-
-application, wait = conftest.application, conftest.wait
-own_folders, nothing_left_behind = conftest.own_folders, conftest.nothing_left_behind
-at_the_window, samples = person_module.at_the_window, person_module.samples
 
 
 def test_that_a_film_is_opened_by_its_name_and_by_a_drop(

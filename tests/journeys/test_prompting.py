@@ -20,13 +20,7 @@ from engine.formats.coco import read_coco
 from engine.project import Project
 from gui.tools.prompting import PromptTool
 from gui.tools.tool import Caption
-from tests.gui import conftest
-from tests.journeys import person as person_module
 from tests.journeys.person import SAMPLES, Person
-
-application, wait = conftest.application, conftest.wait
-own_folders, nothing_left_behind = conftest.own_folders, conftest.nothing_left_behind
-at_the_window, samples = person_module.at_the_window, person_module.samples
 
 FIRST = "tray_900003.jpg"
 LONG = 120.0

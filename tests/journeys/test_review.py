@@ -8,13 +8,7 @@ from pathlib import Path
 from engine.document.records import Provenance
 from engine.project.examined import ConflictKind
 from gui.panels.media_filter import Sort
-from tests.gui import conftest
-from tests.journeys import person as person_module
 from tests.journeys.person import Person, quiet
-
-application, wait = conftest.application, conftest.wait
-own_folders, nothing_left_behind = conftest.own_folders, conftest.nothing_left_behind
-at_the_window, samples = person_module.at_the_window, person_module.samples
 
 LONG = 120.0
 

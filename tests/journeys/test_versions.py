@@ -14,13 +14,7 @@ from gui.dialogs.verdict import VerdictDialog
 from gui.dialogs.versions import VersionsDialog
 from gui.tuning import Stage
 from tests.engine.tuning.making import reviewed_project
-from tests.gui import conftest
-from tests.journeys import person as person_module
 from tests.journeys.person import Person, quiet
-
-application, wait = conftest.application, conftest.wait
-own_folders, nothing_left_behind = conftest.own_folders, conftest.nothing_left_behind
-at_the_window = person_module.at_the_window
 
 LONG = 280.0  # seconds, for a training of a few steps on a busy machine
 

@@ -17,26 +17,11 @@ from engine.document.diff import Diff
 from engine.document.records import Instance, Provenance, ReviewState
 from engine.project import Project
 from gui.actions import Actions
-from gui.commands.registry import COMMANDS
 from gui.dialogs.classes import NameDialog
-from gui.dialogs.palette import Palette
-from gui.dialogs.shortcuts import ShortcutPage
 from gui.main_window import MainWindow
 from gui.saving import Kept
-from tests.gui import conftest
 from tests.gui.making import drawn, folder_of, picture, stored
-from tests.journeys import person as person_module
-from tests.journeys.person import SAMPLES, Person, quiet
-
-application, wait = conftest.application, conftest.wait
-own_folders, nothing_left_behind = conftest.own_folders, conftest.nothing_left_behind
-
-at_the_window, samples = person_module.at_the_window, person_module.samples
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return folder_of(tmp_path / "pictures")
+from tests.journeys.person import SAMPLES, Person, draw_two, quiet
 
 
 def test_that_a_day_of_work_is_there_the_next_day(at_the_window: Callable[..., int], samples: Path) -> None:
@@ -150,71 +135,6 @@ def drop(window: MainWindow, path: Path) -> None:
         QEvent.Type.Drop,
     )
     window.dropEvent(event)  # Qt sends one only at the end of a drag of its own
-
-
-def test_that_a_space_tapped_accepts_the_image_and_goes_on(
-    at_the_window: Callable[..., int], folder: Path
-) -> None:
-    def steps(person: Person) -> None:
-        quiet(person)
-        person.see("a.png")
-        QTest.keyPress(person.window.canvas, Qt.Key.Key_Space)
-        QTest.keyRelease(person.window.canvas, Qt.Key.Key_Space)
-        person.see("b.png")
-        first = person.window.desk.order[0]
-        assert person.window.desk.state_of(first).review is ReviewState.REVIEWED
-        person.saved()
-
-    assert at_the_window([str(folder)], steps) == 0
-    state = stored(folder, "a.png")[0]
-    assert getattr(state, "review", None) is ReviewState.REVIEWED
-
-
-def test_that_bare_letters_are_text_while_a_text_field_has_the_focus(
-    at_the_window: Callable[..., int], folder: Path
-) -> None:
-    def steps(person: Person) -> None:
-        quiet(person)
-        person.see("a.png")
-        window = person.window
-        window.activateWindow()
-        window.media_list.search.setFocus()
-        person.wait(window.media_list.search.hasFocus)
-        QTest.keyClicks(window.media_list.search, "dbpng")
-        assert window.media_list.search.text() == "dbpng"
-        assert window.editor.tool.id == "select"
-        assert person.shown == "a.png"
-        window.media_list.search.clear()
-        window.canvas.setFocus()
-        person.press(Qt.Key.Key_D)
-        person.see("b.png")
-
-    assert at_the_window([str(folder)], steps) == 0
-
-
-def test_that_the_palette_runs_a_command_and_the_shortcut_page_changes_its_keys(
-    at_the_window: Callable[..., int], folder: Path
-) -> None:
-    def steps(person: Person) -> None:
-        quiet(person)
-        person.see("a.png")
-        person.do("help.palette")
-        (palette,) = person.window.findChildren(Palette)
-        QTest.keyClicks(palette.line, "next image")
-        QTest.keyClick(palette.line, Qt.Key.Key_Return)
-        person.see("b.png")
-        person.do("help.shortcuts")
-        (page,) = person.window.findChildren(ShortcutPage)
-        page.line.setText("previous image")
-        (item,) = (item for _, items in page._groups() for item in items if item.text(0) == "Previous image")
-        page.tree.setCurrentItem(item)
-        page.keys.setKeySequence("Ctrl+Alt+P")
-        page.set.click()
-        page.close()
-        keys = [one.toString() for one in person.window.actions_["image.previous"].shortcuts()]
-        assert keys == ["Ctrl+Alt+P"]
-
-    assert at_the_window([str(folder)], steps) == 0
 
 
 def test_that_a_second_window_says_that_it_is_read_only(
@@ -407,86 +327,6 @@ def test_that_every_odd_picture_is_shown_or_says_why_not(
 
     assert at_the_window([str(pictures_of_all_kinds)], steps) == 0
     assert {path: path.read_bytes() for path in before} == before
-
-
-def test_that_keys_are_commands_also_where_the_first_picture_is_damaged(
-    at_the_window: Callable[..., int], folder: Path
-) -> None:
-    (folder / "a.png").write_bytes(b"no picture")
-
-    def steps(person: Person) -> None:
-        quiet(person)
-        window = person.window
-        window.activateWindow()
-        person.wait(lambda: window.desk.problem)
-        assert QApplication.focusWidget() is window.message
-        person.press(Qt.Key.Key_D)
-        person.see("b.png")
-        assert QApplication.focusWidget() is window.canvas
-        assert window.media_list.search.text() == ""
-
-    assert at_the_window([str(folder)], steps) == 0
-
-
-def test_that_going_through_the_list_keeps_the_keyboard_in_it(
-    at_the_window: Callable[..., int], folder: Path
-) -> None:
-    (folder / "b.png").write_bytes(b"no picture")
-
-    def steps(person: Person) -> None:
-        quiet(person)
-        window = person.window
-        window.activateWindow()
-        person.see("a.png")
-        window.media_list.view.setFocus()
-        person.press(Qt.Key.Key_Down)
-        person.wait(lambda: window.desk.problem)
-        person.press(Qt.Key.Key_Down)
-        person.see("c.png")
-        assert QApplication.focusWidget() is window.media_list.view
-
-    assert at_the_window([str(folder)], steps) == 0
-
-
-def test_that_tab_means_instances_on_the_canvas_and_panels_elsewhere(
-    at_the_window: Callable[..., int], folder: Path
-) -> None:
-    def steps(person: Person) -> None:
-        quiet(person)
-        window = person.window
-        person.see("a.png")
-        draw_two(person)
-        window.activateWindow()
-        window.canvas.setFocus()
-        window.editor.select(())
-        first, second = (one.id for one in sorted(person.instances, key=lambda one: one.bounds_xyxy))
-        person.press(Qt.Key.Key_Tab)
-        assert window.editor.selection == (first,)
-        person.press(Qt.Key.Key_Tab)
-        assert window.editor.selection == (second,)
-        person.press(Qt.Key.Key_Tab, Qt.KeyboardModifier.ShiftModifier)
-        assert window.editor.selection == (first,)
-        person.press(Qt.Key.Key_F6)
-        line = window.media_list.search
-        assert QApplication.focusWidget() is line
-        person.press(Qt.Key.Key_Tab)
-        assert QApplication.focusWidget() not in (line, window.canvas)
-        assert window.editor.selection == (first,)
-        line.setFocus()
-        person.press(Qt.Key.Key_F6, Qt.KeyboardModifier.ShiftModifier)
-        assert QApplication.focusWidget() is window.canvas
-
-    assert at_the_window([str(folder)], steps) == 0
-
-
-def draw_two(person: Person) -> None:
-    """Two boxes of a class, the left one first."""
-    COMMANDS["classes.add"].run(person.window.context, "bolt")
-    person.wait(lambda: person.window.editor.classes)
-    person.do("tool.box")
-    person.drag((4, 4), (12, 14), (16, 20))
-    person.drag((24, 4), (32, 14), (40, 20))
-    assert len(person.instances) == 2
 
 
 def drawn_by(person: Person) -> tuple[Instance, ...]:
