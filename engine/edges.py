@@ -76,7 +76,7 @@ def _mask_at_edges(
     plain: Mask,
 ) -> Mask:
     assert answer.mask_probs is not None
-    x0, y0, x1, y1 = (float(edge) for edge in answer.boxes_xyxy[row])
+    x0, y0, x1, y1 = (float(edge) for edge in answer.frames[row])
     for click in clicks:
         if click.positive:
             x0, y0 = min(x0, click.x), min(y0, click.y)
@@ -103,9 +103,9 @@ def _mask_at_edges(
 
 
 def chances_in(answer: Prediction, row: int, window: Window) -> Grey:
-    """A detection's probabilities at the window's pixels, 0 outside its box."""
+    """A detection's probabilities at the window's pixels, 0 outside its frame."""
     assert answer.mask_probs is not None
-    x0, y0, x1, y1 = (float(edge) for edge in answer.boxes_xyxy[row])
+    x0, y0, x1, y1 = (float(edge) for edge in answer.frames[row])
     cells = np.pad(answer.mask_probs[row], 1)
     side = answer.mask_probs.shape[-1]
     columns, rows = window.centres()

@@ -19,7 +19,8 @@ class Prediction:
 
     boxes_xyxy: N x 4 float32, image pixels (of the picture as shown), clipped to the image.
     scores: N float32 in 0..1. labels: N int64, 1-based into `classes` (0 is background).
-    mask_probs: N x M x M float32 in 0..1 in the box's own frame, or None for a boxes-only model.
+    mask_probs: N x M x M float32 in 0..1, or None for a boxes-only model; each fills its box or, where there
+    are mask_frames (N x 4 float32, image pixels, beyond the edges too), its frame.
     """
 
     width: int
@@ -29,6 +30,7 @@ class Prediction:
     scores: NDArray[np.float32]
     labels: NDArray[np.int64]
     mask_probs: NDArray[np.float32] | None
+    mask_frames: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -36,6 +38,7 @@ class Prediction:
     def take(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> Prediction:
         """The detections that `keep` (N bool, or indices) selects, in that order."""
         probs = None if self.mask_probs is None else self.mask_probs[keep]
+        frames = None if self.mask_frames is None else self.mask_frames[keep]
         return Prediction(
             self.width,
             self.height,
@@ -44,6 +47,7 @@ class Prediction:
             self.scores[keep],
             self.labels[keep],
             probs,
+            frames,
         )
 
     @classmethod
@@ -59,4 +63,10 @@ class Prediction:
             np.concatenate([one.scores for one in parts]),
             np.concatenate([one.labels for one in parts]),
             np.concatenate(probs) if probs else None,
+            np.concatenate([one.frames for one in parts]) if probs else None,
         )
+
+    @property
+    def frames(self) -> NDArray[np.float32]:
+        """N x 4, what each mask fills."""
+        return self.boxes_xyxy if self.mask_frames is None else self.mask_frames

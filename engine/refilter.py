@@ -111,7 +111,7 @@ def masks(prediction: Prediction, mask_cutoff: float = 0.5) -> Iterator[Mask | N
         yield from [None] * len(prediction)
         return
     side = prediction.mask_probs.shape[-1]
-    boxes = _padded_boxes(prediction.boxes_xyxy, (side + 2) / side)
+    boxes = _padded_boxes(prediction.frames, (side + 2) / side)
     for probs, box in zip(prediction.mask_probs, boxes, strict=True):
         yield mask_in_box(probs, box, width=prediction.width, height=prediction.height, cutoff=mask_cutoff)
 

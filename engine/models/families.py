@@ -27,8 +27,8 @@ from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from engine.errors import ModelError
-from engine.models.prompt_head import NAME as PROMPT_PREDICTOR
-from engine.models.prompt_head import PromptPredictor
+from engine.models.prompt_head import NAME as PROMPT_HEAD
+from engine.models.prompt_head import PromptHead
 from engine.models.spec import NetworkSpec
 
 __all__ = ["Architecture", "Heads", "NetworkSpec", "architectures", "body_of", "build", "fpn_of"]
@@ -150,7 +150,8 @@ def build(spec: NetworkSpec) -> FasterRCNN:
     heads = arch.heads
     # v2 trains its BatchNorm; the others were trained with it frozen.
     norm = cast(NormLayer, nn.BatchNorm2d if heads.v2 else partial(FrozenBatchNorm2d, eps=spec.norm_eps))
-    backbone = _with_fpn(*arch.body(norm), heads, norm)
+    body, layers, channels = arch.body(norm)
+    backbone = _with_fpn(body, layers, channels, heads, norm)
     out = heads.fpn_channels
     anchors = AnchorGenerator(
         tuple((spec.anchor_base * 2**level,) for level in range(5)), ((0.5, 1.0, 2.0),) * 5
@@ -179,7 +180,7 @@ def build(spec: NetworkSpec) -> FasterRCNN:
         **parts,
     )
     if spec.prompts:
-        network.roi_heads.add_module(PROMPT_PREDICTOR, PromptPredictor(width))
+        network.roi_heads.add_module(PROMPT_HEAD, PromptHead(channels))
     return network.eval()
 
 

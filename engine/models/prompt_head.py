@@ -1,80 +1,180 @@
-"""The mask branch for prompts: of no class, and told by clicks which pixels are meant.
+"""The mask branch for prompts: of no class, finer than the class branch, told by clicks what is meant.
 
-It stands beside the class branch on the same mask head, so a box has its features once. Trained on boxes
-around the true ones it outlines objects of classes that nobody taught (DeepMAC, Birodkar et al., 2021); the
-clicks come as a map a RoI, as interactive networks take them a picture (RITM, Sofiiuk et al., 2021).
+It goes on from what the class branch says of a box and looks at the backbone's own maps again, a margin
+around the box included: a box drawn by hand cuts off what it should hold. Trained on boxes around the true
+ones it outlines objects of classes that nobody taught (DeepMAC, Birodkar et al., 2021); the clicks come as a
+map a region, as interactive networks take them a picture (RITM, Sofiiuk et al., 2021); the edges come from
+the finest map, in four times the cells of the class branch (PointRend, Kirillov et al., 2020, reads it too).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-NAME = "prompt_predictor"
+NAME = "prompt_head"
 """The branch's attribute of the network's `roi_heads`."""
 
-WIDTH = 64
+BEFORE = "roi_heads.prompt_predictor."
+"""What weights of an earlier branch are called: a model that has them is read without."""
+
+SIDE = 56
+"""Cells of a region's mask."""
+
+MARGIN = 0.2
+"""Of a box's sides, on each side: what a region holds around it."""
+
+WIDTH, FINE = 64, 32
+"""Channels of the cells at SIDE / 2 and of those at SIDE."""
+
+OUTSIDE = -2.0
+"""Logit that the class branch is taken to say outside its box."""
+
 BUMP = 4.0
 """Logits that a click adds or takes away where it is, before anything is learned."""
 
-CLICK_SPREAD = 1.5
-"""Standard deviation of a click's bump, in cells of the map."""
+CLICK_SPREAD = 3.0
+"""Standard deviation of a click's bump, in cells."""
 
 
-class PromptPredictor(nn.Module):
-    """Corrects the mask of whatever class a box is taken for, by the mask head's features and clicks.
-
-    Untrained it leaves the mask as it is, but for a bump at each click.
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What the backbone says of R regions. coarse: R x 4 WIDTH x SIDE / 2 x SIDE / 2, of four levels;
+    fine: R x FINE x SIDE x SIDE, of the finest one.
     """
 
-    def __init__(self, channels: int) -> None:
+    coarse: Tensor
+    fine: Tensor
+
+
+class PromptHead(nn.Module):
+    """Corrects the mask of whatever class a box is taken for; untrained it but adds a bump at each click."""
+
+    def __init__(self, body_channels: Sequence[int]) -> None:
         super().__init__()
-        self.hidden = nn.Conv2d(channels, WIDTH, 3, padding=1)
-        self.said = nn.Conv2d(3, WIDTH, 3, padding=1, bias=False)
+        self.levels = nn.ModuleList(nn.Conv2d(channels, WIDTH, 1) for channels in body_channels)
+        self.finest = nn.Conv2d(body_channels[0], FINE, 1)
+        self.enter = nn.Conv2d(WIDTH * len(body_channels) + 4, WIDTH, 1)
         # Wide, so that a click is heard all over its part of the object.
-        self.spread = nn.Conv2d(WIDTH, WIDTH, 3, padding=2, dilation=2)
-        self.up = nn.ConvTranspose2d(WIDTH, WIDTH, 2, 2)
-        self.change = nn.Conv2d(WIDTH, 1, 1, bias=False)
+        self.around = nn.ModuleList(nn.Conv2d(WIDTH, WIDTH, 3, padding=d, dilation=d) for d in (1, 2, 4))
+        self.norms = nn.ModuleList(nn.GroupNorm(8, WIDTH) for _ in range(4))
+        self.up = nn.ConvTranspose2d(WIDTH, FINE, 2, 2)
+        self.edges = nn.Conv2d(2 * FINE + 4, FINE, 3, padding=1)
+        self.smooth = nn.Conv2d(FINE, FINE, 3, padding=1)
+        self.change = nn.Conv2d(FINE, 1, 1, bias=False)
         self.at_clicks = nn.Conv2d(2, 1, 1, bias=False)
         with torch.no_grad():
             self.change.weight.zero_()
             self.at_clicks.weight.copy_(torch.tensor((BUMP, -BUMP))[None, :, None, None])
 
-    def forward(self, hidden: Tensor, logits: Tensor, clicks: Tensor) -> Tensor:
-        """N x 2M x 2M logits. hidden: N x C x M x M, of the mask head; logits: N x 2M x 2M, of the class
-        branch; clicks: N x 2 x M x M, `click_map`."""
-        mask = F.avg_pool2d(logits.sigmoid()[:, None], 2)
-        both = F.relu(self.hidden(hidden) + self.said(torch.cat((mask.to(clicks), clicks), dim=1)))
-        change: Tensor = self.change(F.relu(self.up(F.relu(self.spread(both)))))
-        bumps = self.at_clicks(F.interpolate(clicks, scale_factor=2, mode="bilinear"))
-        corrected: Tensor = logits + change[:, 0].float() + bumps[:, 0].float()
-        return corrected
+    def look(self, body: Sequence[Tensor]) -> list[Tensor]:
+        """What is kept of a batch's maps (finest first) until somebody asks: a fifth of them or less."""
+        return [self.finest(body[0])] + [level(found) for level, found in zip(self.levels, body, strict=True)]
+
+    def pool(self, maps: Sequence[Tensor], regions: Tensor, padded: tuple[int, int]) -> Seen:
+        """RoIAlign. maps: one picture's of `look`, c x h x w each. regions: R x 4, pixels of the padded
+        picture of that height and width.
+        """
+        fine = [_resampled(maps[0], region, padded, SIDE) for region in regions.tolist()]
+        coarse = [
+            torch.cat([_resampled(level, region, padded, SIDE // 2) for level in maps[1:]])
+            for region in regions.tolist()
+        ]
+        if not fine:
+            half = SIDE // 2
+            nothing = maps[0].new_zeros((0, WIDTH * len(self.levels), half, half))
+            return Seen(nothing, maps[0].new_zeros((0, FINE, SIDE, SIDE)))
+        return Seen(torch.stack(coarse), torch.stack(fine))
+
+    def forward(self, seen: Seen, said: Tensor, inside: Tensor, clicks: Tensor) -> Tensor:
+        """R x SIDE x SIDE logits. said: R x SIDE x SIDE logits of the class branch, `in_regions`; inside:
+        the same shape, 1 in the box; clicks: R x 2 x SIDE x SIDE, `click_map`.
+        """
+        told = torch.cat((said.sigmoid()[:, None], inside[:, None], clicks), dim=1).to(seen.fine)
+        found = F.relu(self.norms[0](self.enter(torch.cat((seen.coarse, F.avg_pool2d(told, 2)), dim=1))))
+        for layer, norm in zip(self.around, list(self.norms)[1:], strict=True):
+            found = found + F.relu(norm(layer(found)))
+        found = F.relu(self.edges(torch.cat((F.relu(self.up(found)), seen.fine, told), dim=1)))
+        change: Tensor = self.change(F.relu(self.smooth(found)))[:, 0].float()
+        bumps: Tensor = self.at_clicks(clicks)[:, 0].float()
+        return said + change + bumps
 
 
-def prompt_predictor(heads: nn.Module) -> PromptPredictor | None:
+def prompt_head(heads: nn.Module) -> PromptHead | None:
     """The branch of a network's `roi_heads`; None where it has none."""
     found = getattr(heads, NAME, None)
-    return found if isinstance(found, PromptPredictor) else None
+    return found if isinstance(found, PromptHead) else None
 
 
-def click_map(
-    boxes_xyxy: Tensor, points: Sequence[Tensor], positive: Sequence[Tensor], side: int = 14
-) -> Tensor:
-    """N x 2 x side x side, a bump of height 1 at each click: first those on the object, then those off it.
+def regions_of(boxes_xyxy: Tensor) -> Tensor:
+    """Boxes (N x 4) with MARGIN around them."""
+    margins = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]) * MARGIN
+    return torch.cat((boxes_xyxy[:, :2] - margins, boxes_xyxy[:, 2:] + margins), dim=1)
 
-    boxes_xyxy: N x 4. points: K x 2 a box, x and y in the boxes' frame; positive: K bool a box.
+
+def in_regions(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """What is said of boxes (N x M x M logits), in their regions, and which cells lie in the box: N x SIDE x
+    SIDE both.
     """
-    maps = boxes_xyxy.new_zeros((len(boxes_xyxy), 2, side, side))
-    cells = torch.arange(side, device=maps.device, dtype=maps.dtype) + 0.5
-    for own, box, clicks, good in zip(maps, boxes_xyxy, points, positive, strict=True):
+    side = logits.shape[-1]
+    wide = 1 + 2 * MARGIN
+    cells = (torch.arange(SIDE, device=logits.device) + 0.5) / SIDE * wide - MARGIN  # 0..1 in the box
+    inside = ((cells > 0) & (cells < 1)).float()
+    inside = inside[:, None] * inside
+    taps = _taps(side, cells.to(logits) * side)
+    moved = taps @ logits @ taps.T
+    return torch.where(inside > 0, moved, OUTSIDE), inside.expand_as(moved)
+
+
+def click_map(frames_xyxy: Tensor, points: Sequence[Tensor], positive: Sequence[Tensor]) -> Tensor:
+    """N x 2 x SIDE x SIDE, a bump of height 1 at each click: first those on the object, then those off it.
+
+    frames_xyxy: N x 4. points: K x 2 a frame, x and y in the frames' pixels; positive: K bool a frame.
+    """
+    maps = frames_xyxy.new_zeros((len(frames_xyxy), 2, SIDE, SIDE))
+    cells = torch.arange(SIDE, device=maps.device, dtype=maps.dtype) + 0.5
+    for own, frame, clicks, good in zip(maps, frames_xyxy, points, positive, strict=True):
         if not len(clicks):
             continue
-        x, y = ((clicks - box[:2]) / (box[2:] - box[:2]).clamp(min=1e-6) * side).T[..., None, None]
+        x, y = ((clicks - frame[:2]) / (frame[2:] - frame[:2]).clamp(min=1e-6) * SIDE).T[..., None, None]
         bumps = torch.exp(-((cells - x) ** 2 + (cells[:, None] - y) ** 2) / (2 * CLICK_SPREAD**2))
         for channel, rows in enumerate((good, ~good)):
             if rows.any():
                 own[channel] = bumps[rows].amax(dim=0)
     return maps
+
+
+def _resampled(level: Tensor, region: Sequence[float], padded: tuple[int, int], side: int) -> Tensor:
+    """RoIAlign of one region (x0, y0, x1, y1) on a map, c x h x w: c x side x side.
+
+    Bilinear samples averaged in a cell are a product of what is done along either axis: two small matrix
+    products, with gradients as quick, where torchvision's adds them up one by one.
+    """
+    _, height, width = level.shape
+    down, first_row = _along(height, region[1] * height / padded[0], region[3] * height / padded[0], side)
+    across, first_column = _along(width, region[0] * width / padded[1], region[2] * width / padded[1], side)
+    part = level[:, first_row : first_row + down.shape[1], first_column : first_column + across.shape[1]]
+    found: Tensor = down.to(part) @ part @ across.to(part).T
+    return found
+
+
+def _along(count: int, begin: float, end: float, side: int) -> tuple[Tensor, int]:
+    """Weights (side x taps) of neighbouring cells for the means of `side` equal parts of begin..end, which
+    are in cells; and the first cell they are for. Beyond the edges the outermost cell goes on.
+    """
+    a_part = max(1, min(8, round((end - begin) / side) + 1))
+    at = begin + (torch.arange(side * a_part) + 0.5) / (side * a_part) * (end - begin)
+    taps = _taps(count, at)
+    first = int(max(0, min(count - 1, begin - 1)))
+    last = int(max(first + 1, min(count, end + 2)))
+    return taps[:, first:last].reshape(side, a_part, last - first).mean(dim=1), first
+
+
+def _taps(count: int, at: Tensor) -> Tensor:
+    """len(at) x count weights of linear interpolation; cell n's centre lies at n + 0.5."""
+    centres = torch.arange(count, device=at.device, dtype=at.dtype)
+    return (1 - (centres - (at - 0.5).clamp(0, count - 1)[:, None]).abs()).clamp(min=0)

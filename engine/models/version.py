@@ -27,6 +27,7 @@ from engine.models.card import (
     sha256_of,
 )
 from engine.models.compact import compacted, restored
+from engine.models.prompt_head import BEFORE
 from engine.models.weights import as_floats, fitted, misfit, read_state, skeleton
 
 __all__ = ["ModelCard", "ModelVersion", "load_network", "read_version", "save_version"]
@@ -93,7 +94,11 @@ def load_network(version: ModelVersion) -> FasterRCNN:
         state = restored(read_state(version.path))
     except ValueError as e:
         raise ModelError(f"Model {version.path} is damaged: {e}; fetch it again.") from e
-    return fitted(state, version.card.spec, version.path)
+    spec = version.card.spec
+    if any(key.startswith(BEFORE) for key in state):
+        state = {key: tensor for key, tensor in state.items() if not key.startswith(BEFORE)}
+        spec = dataclasses.replace(spec, prompts=False)
+    return fitted(state, spec, version.path)
 
 
 def _flush(path: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar, cast
 
 import torch
@@ -22,7 +22,8 @@ from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.ops import boxes as box_ops
 
-from engine.models.prompt_head import click_map, prompt_predictor
+from engine.models.prompt_head import SIDE as PROMPT_SIDE
+from engine.models.prompt_head import click_map, in_regions, prompt_head, regions_of
 
 T = TypeVar("T")
 Steps: TypeAlias = Generator[None, None, T]
@@ -41,13 +42,15 @@ class Features:
 
     levels: P2..P6 by torchvision's names "0".."3", "pool". pooled: the same, contiguous and float32, for
     RoIAlign, which would copy them anew at every call. padded: height and width of the batch. shapes:
-    height and width of each resized picture inside it.
+    height and width of each resized picture inside it. prompt_maps: what the branch for prompts keeps of
+    the body's maps, where it was asked to.
     """
 
     levels: dict[str, Tensor]
     pooled: dict[str, Tensor]
     padded: tuple[int, int]
     shapes: list[tuple[int, int]]
+    prompt_maps: list[Tensor] = field(default_factory=list)
 
     @property
     def is_finite(self) -> list[bool]:
@@ -153,16 +156,23 @@ def finish(
     return second, [Detections(*one) for one in zip(boxes, scores, labels, probs, strict=True)]
 
 
-def features(network: FasterRCNN, batch: Tensor, shapes: list[tuple[int, int]]) -> Steps[Features]:
-    """Run backbone and FPN, a block at a step. batch: N x 3 x H x W, normalised and padded."""
+def features(
+    network: FasterRCNN, batch: Tensor, shapes: list[tuple[int, int]], *, prompts: bool = False
+) -> Steps[Features]:
+    """Run backbone and FPN, a block at a step. batch: N x 3 x H x W, normalised and padded. prompts: keep
+    what `prompt_masks` needs.
+    """
     height, width = batch.shape[-2:]
+    maps: list[Tensor] = []
     if isinstance(network.backbone, BackboneWithFPN):
         found = yield from _of_body(network.backbone.body, batch)
         levels = network.backbone.fpn(found)
+        if prompts and (head := prompt_head(network.roi_heads)) is not None:
+            maps = head.look(list(found.values()))
     else:
         levels = network.backbone(batch)
     pooled = {name: level.float().contiguous() for name, level in levels.items()}
-    return Features(levels, pooled, (height, width), shapes)
+    return Features(levels, pooled, (height, width), shapes, maps)
 
 
 def _of_body(body: nn.ModuleDict, batch: Tensor) -> Steps[dict[str, Tensor]]:
@@ -292,32 +302,37 @@ def mask_probabilities(
     return list(torch.split(torch.cat(chunks), counts))
 
 
-def prompt_probabilities(
+def prompt_masks(
     network: FasterRCNN,
     found: Features,
     boxes: Tensor,
     labels: Tensor,
-    points: list[Tensor],
-    positive: list[Tensor],
-) -> Tensor | None:
-    """The masks that are meant by boxes and clicks on one image: N x M x M probabilities.
+    points: Tensor,
+    positive: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """The masks that are meant by boxes and clicks on one image: N x M x M probabilities, and the frames
+    that they are said in, N x 4.
 
-    boxes: N x 4, resized-image pixels; labels: N, 1-based, what they are taken for. points: K x 2 a box, in
-    the same pixels; positive: K bool a box, whether a click is on the object. None for a network without the
-    branch.
+    boxes: N x 4, resized-image pixels; labels: N, 1-based, what they are taken for. points: K x 2 in the
+    same pixels, for all boxes; positive: K bool, whether a click is on the object. A network without the
+    branch, or features that were not kept for it, give the class's masks in the boxes.
     """
     heads = cast(RoIHeads, network.roi_heads)
-    predictor = prompt_predictor(heads)
-    if predictor is None:
-        return None
-    clicks = click_map(boxes, points, positive, heads.mask_roi_pool.output_size[0])
-    chunks = [clicks.new_zeros((0, 2 * clicks.shape[-2], 2 * clicks.shape[-1]))]
+    head = prompt_head(heads)
+    if head is None or not found.prompt_maps:
+        return mask_probabilities(network, found, [boxes], [labels])[0], boxes
+    maps = [level[0] for level in found.prompt_maps]
+    frames = regions_of(boxes)
+    chunks = [boxes.new_zeros((0, PROMPT_SIDE, PROMPT_SIDE))]
     for start in range(0, len(boxes), ROIS_AT_ONCE):
         part = slice(start, start + ROIS_AT_ONCE)
         hidden = heads.mask_head(heads.mask_roi_pool(found.pooled, [boxes[part]], found.shapes))
-        logits = _own_class_logits(heads, hidden, labels[part])
-        chunks.append(predictor(hidden, logits, clicks[part]).sigmoid())
-    return torch.cat(chunks)
+        said, inside = in_regions(_own_class_logits(heads, hidden, labels[part]))
+        every = len(said)
+        clicks = click_map(frames[part], [points] * every, [positive] * every)
+        seen = head.pool(maps, frames[part], found.padded)
+        chunks.append(head(seen, said, inside, clicks).sigmoid())
+    return torch.cat(chunks), frames
 
 
 def _split_by_image(boxes: Tensor, image_of: list[int], images: int) -> list[Tensor]:

@@ -48,7 +48,7 @@ SMALLER_SIDES = (0.75, 0.5)
 class Held:
     """What the first stage said of one picture of that size, for prompts to go on from.
 
-    features: `pooled` alone, which is all that RoIAlign reads. proposals: R x 4, resized-image pixels.
+    features: what RoIAlign reads, `pooled` and `prompt_maps`. proposals: R x 4, resized-image pixels.
     picture: as it came or, if it has more than KEPT_PIXELS, smaller.
     """
 
@@ -61,7 +61,7 @@ class Held:
     @property
     def nbytes(self) -> int:
         """On the device that the model runs on, and of the picture."""
-        held = (*self.features.pooled.values(), self.proposals)
+        held = (*self.features.pooled.values(), *self.features.prompt_maps, self.proposals)
         return self.picture.nbytes + sum(each.untyped_storage().nbytes() for each in held)
 
 
@@ -139,7 +139,7 @@ class Predictor:
     def _first_stage(self, image: Image, shrink: float) -> Steps[Held]:
         batch, shapes = self._batch([image], self._network, self.device, shrink)
         for bf16 in dict.fromkeys((self._format.bf16, False)):
-            steps = stages.features(self._network, batch, shapes)
+            steps = stages.features(self._network, batch, shapes, prompts=True)
             found = yield from _in_steps(steps, self.device, bf16=bf16)
             if found.is_finite[0]:
                 break
@@ -148,7 +148,7 @@ class Predictor:
         with self.running():
             proposals = stages.propose(self._network, found)[0].proposals
         pooled = {name: level for name, level in found.pooled.items() if name != "pool"}
-        slim = stages.Features({}, pooled, found.padded, found.shapes)
+        slim = stages.Features({}, pooled, found.padded, found.shapes, found.prompt_maps)
         return Held(image.shape[1], image.shape[0], slim, proposals, _kept(image))
 
     def finish(self, held: Held) -> Prediction:

@@ -181,9 +181,9 @@ class Prompter:
             labels = torch.where(labels > 0, labels, chances.argmax(dim=1) + 1)
             scores = chances.gather(1, labels[:, None] - 1)[:, 0]
             found = _Candidates(resized, scores, labels)
-            probs = self._masks(held, found, clicks)
+            probs, frames = self._masks(held, found, clicks)
             probs[torch.from_numpy(~there).to(probs.device)] = 0.0
-        return self._answer(held, boxes, found, probs)
+        return self._answer(held, boxes, found, probs, frames)
 
     def predict_points(self, held: Held, clicks: Sequence[Click]) -> Prediction:
         """Candidates for what was clicked on, best first: those of `points_one_by_one`."""
@@ -211,8 +211,8 @@ class Prompter:
             if row < len(boxes):
                 only = found.take(torch.tensor([row], device=boxes.device))
                 with self._predictor.running():
-                    probs = self._masks(held, only, clicks)
-                answer = self._answer(held, boxes[row : row + 1], only, probs)
+                    probs, frames = self._masks(held, only, clicks)
+                answer = self._answer(held, boxes[row : row + 1], only, probs, frames)
                 opposes, weight = _weighed(answer, clicks)
                 heapq.heappush(ranked, (opposes, -weight, row, answer))
         while is_first and ranked:
@@ -246,19 +246,15 @@ class Prompter:
         logits, moves = heads.box_predictor(heads.box_head(pooled))
         return logits.float(), moves.float()
 
-    def _masks(self, held: Held, found: _Candidates, clicks: Sequence[Click]) -> Tensor:
-        """M x M probabilities, told by the clicks where the model has a branch that they reach."""
-        network, boxes, labels = self._predictor.network, found.boxes, found.labels
-        points = boxes.new_tensor([(one.x, one.y) for one in clicks]).reshape(-1, 2)
-        points = points * _scale(held)[:2].to(boxes)
-        positive = torch.tensor([one.positive for one in clicks], dtype=torch.bool, device=boxes.device)
-        every = len(boxes)
-        told = stages.prompt_probabilities(
-            network, held.features, boxes, labels, [points] * every, [positive] * every
-        )
-        return (
-            stages.mask_probabilities(network, held.features, [boxes], [labels])[0] if told is None else told
-        )
+    def _masks(self, held: Held, found: _Candidates, clicks: Sequence[Click]) -> tuple[Tensor, Tensor]:
+        """M x M probabilities, told by the clicks where the model has a branch that they reach, and the
+        frames that they fill, resized-image pixels.
+        """
+        scale = _scale(held)[:2].to(found.boxes)
+        points = found.boxes.new_tensor([(one.x, one.y) for one in clicks]).reshape(-1, 2) * scale
+        positive = torch.tensor([one.positive for one in clicks], dtype=torch.bool, device=points.device)
+        network, features = self._predictor.network, held.features
+        return stages.prompt_masks(network, features, found.boxes, found.labels, points, positive)
 
     def _scored(self, held: Held, wanted: Sequence[Click]) -> _Candidates:
         """The proposals under the clicks, refined by the box head, one of each place, best first."""
@@ -284,8 +280,10 @@ class Prompter:
         classes = self._predictor.card.classes
         return classes.index(class_name) + 1 if class_name in classes else 0
 
-    def _answer(self, held: Held, boxes: Tensor, found: _Candidates, probs: Tensor) -> Prediction:
-        """boxes: N x 4, image pixels."""
+    def _answer(
+        self, held: Held, boxes: Tensor, found: _Candidates, probs: Tensor, frames: Tensor
+    ) -> Prediction:
+        """boxes: N x 4, image pixels; frames: N x 4, resized-image pixels."""
         return Prediction(
             width=held.width,
             height=held.height,
@@ -294,6 +292,7 @@ class Prompter:
             scores=found.scores.float().cpu().numpy(),
             labels=found.labels.cpu().numpy(),
             mask_probs=probs.float().cpu().numpy(),
+            mask_frames=(frames / _scale(held).to(frames)).float().cpu().numpy(),
         )
 
 
@@ -335,10 +334,10 @@ def _weighed(answer: Prediction, clicks: Sequence[Click]) -> tuple[bool, float]:
 
 
 def _at(answer: Prediction, row: int, click: Click) -> float:
-    """A mask's probability under a click; 0 outside its box."""
+    """A mask's probability under a click; 0 outside its frame."""
     assert answer.mask_probs is not None
     side = answer.mask_probs.shape[-1]
-    x0, y0, x1, y1 = (float(edge) for edge in answer.boxes_xyxy[row])
+    x0, y0, x1, y1 = (float(edge) for edge in answer.frames[row])
     if not (x0 <= click.x < x1 and y0 <= click.y < y1):
         return 0.0
     column, down = ((click.x - x0) / (x1 - x0) * side, (click.y - y0) / (y1 - y0) * side)

@@ -26,7 +26,7 @@ from engine.device import use_threads
 from engine.errors import DataError, MediaError, ModelError, TrainingError
 from engine.formats.labelled import LabelledSet
 from engine.models.card import check_name
-from engine.models.prompt_head import NAME as PROMPT_PREDICTOR
+from engine.models.prompt_head import NAME as PROMPT_HEAD
 from engine.models.store import ModelStore
 from engine.train.augment import training_sample
 from engine.train.dataset import Dataset, batch_indices
@@ -65,6 +65,9 @@ SHARE_OF_WRITING = 0.01
 """Of the time, that restart files may take before they are written less often than the least pause says."""
 
 LONGEST_AVERAGE = 0.998
+PROMPT_RATE = 2.0
+"""Of the branch for prompts, in learning rates: it begins with nothing and holds nobody else up."""
+
 MOST_SKIPPED = 20
 
 _GO_ON, _ENOUGH, _STOP = 1.0, 0.0, -1.0
@@ -458,16 +461,17 @@ def _dataset(data: LabelledSet, sizes: Sizes, recipe: Recipe) -> Dataset:
 
 def _clipped_apart(parameters: Mapping[str, nn.Parameter]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """The branch for prompts by itself: its gradients must not shorten those of the rest."""
-    own = [p for name, p in parameters.items() if PROMPT_PREDICTOR in name]
-    return [p for name, p in parameters.items() if PROMPT_PREDICTOR not in name], own
+    own = [p for name, p in parameters.items() if PROMPT_HEAD in name]
+    return [p for name, p in parameters.items() if PROMPT_HEAD not in name], own
 
 
 def _optimizer(parameters: Mapping[str, nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimizer, with the backbone at its own share of the rate."""
+    """The recipe's optimizer; backbone and branch for prompts have their own shares of the rate."""
     adaptive = recipe.optimizer == "adamw"
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in parameters.items():
         share = recipe.body_rate if name.startswith("backbone.body.") else 1.0
+        share = PROMPT_RATE if PROMPT_HEAD in name else share
         decay = 0.0 if adaptive and parameter.ndim == 1 else recipe.weight_decay
         groups.setdefault((share, decay), []).append(parameter)
     options = [{"params": p, "share": share, "weight_decay": decay} for (share, decay), p in groups.items()]

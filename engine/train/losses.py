@@ -18,12 +18,13 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection._utils import BalancedPositiveNegativeSampler
+from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
 from torchvision.models.detection.rpn import RegionProposalNetwork, concat_box_prediction_layers
 from torchvision.ops import clip_boxes_to_image
 
-from engine.models.prompt_head import PromptPredictor, click_map, prompt_predictor
+from engine.models.prompt_head import SIDE, PromptHead, Seen, click_map, in_regions, prompt_head, regions_of
 from engine.train.recipe import Recipe
 from engine.train.sample import Sample, ignored_pixels
 from engine.train.targets import mask_targets
@@ -34,6 +35,12 @@ MISTAKEN = 0.25
 
 INSIDE = 0.1
 """How often a click falls on the object at random, against where the mask is wrong: the first one does."""
+
+OVERLAP_WEIGHT = 0.5
+"""Of the overlap in the loss of prompts, beside the pixels'."""
+
+FINEST_STRIDE = 4
+"""Pixels a cell of the body's finest map."""
 
 LEFT_OUT = -1
 """torchvision's mark for a box that no loss counts."""
@@ -90,15 +97,26 @@ def detection_losses(
     half = torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16)
     rpn, heads = cast(RegionProposalNetwork, network.rpn), cast(RoIHeads, network.roi_heads)
     with half:
-        features: dict[str, Tensor] = network.backbone(batch)
+        body, features = _of_backbone(network, batch)
         scored = rpn.head(list(features.values()))
     features = {name: level.float() for name, level in features.items()}
     proposals, losses = _rpn_losses(rpn, ImageList(batch, shapes), features, scored, truths, recipe)
     chosen = [_choose(heads, *pair, recipe) for pair in zip(proposals, truths, strict=True)]
     losses |= _box_losses(heads, features, shapes, chosen, truths, half)
     if heads.has_mask():
-        losses |= _mask_losses(heads, features, shapes, chosen, truths, recipe, half)
+        outlined = [_with_masks(*pair, recipe) for pair in zip(chosen, truths, strict=True)]
+        logits = _mask_logits(heads, features, shapes, outlined, half)
+        losses["mask"] = _mask_loss(heads, logits, outlined, truths)
+        if (head := prompt_head(heads)) is not None:
+            losses["prompt"] = _prompt_loss(head, body, logits.detach(), outlined, truths, half)
     return losses
+
+
+def _of_backbone(network: FasterRCNN, batch: Tensor) -> tuple[list[Tensor], dict[str, Tensor]]:
+    """The body's maps, finest first, and what the pyramid makes of them."""
+    assert isinstance(network.backbone, BackboneWithFPN)
+    body = network.backbone.body(batch)
+    return list(body.values()), network.backbone.fpn(body)
 
 
 def _rpn_losses(
@@ -186,41 +204,60 @@ def _matched(boxes: Tensor, chosen: Chosen) -> Tensor:
     return boxes[chosen.of] if len(boxes) else chosen.boxes
 
 
-def _mask_losses(
+def _with_masks(chosen: Chosen, truth: Truth, recipe: Recipe) -> Chosen:
+    """Some of the boxes of objects, leaving out those that are known by their box alone."""
+    crops = truth.sample.crops
+    rows = torch.where(chosen.labels > 0)[0].cpu()
+    rows = rows[torch.tensor([crops[i] is not None for i in chosen.of[rows].tolist()], dtype=torch.bool)]
+    rows = rows[torch.randperm(len(rows))[: recipe.mask_rois]]
+    return Chosen(chosen.boxes[rows], chosen.labels[rows], chosen.of[rows])
+
+
+def _mask_logits(
     heads: RoIHeads,
     features: dict[str, Tensor],
     shapes: list[tuple[int, int]],
-    chosen: Sequence[Chosen],
-    truths: Sequence[Truth],
-    recipe: Recipe,
+    outlined: Sequence[Chosen],
     half: torch.autocast,
-) -> dict[str, Tensor]:
-    boxes, labels, targets = [], [], []
-    side = 2 * heads.mask_roi_pool.output_size[0]
-    for one, truth in zip(chosen, truths, strict=True):
-        rows = _with_masks(one, truth)
-        rows = rows[torch.randperm(len(rows))[: recipe.mask_rois]]
-        boxes.append(one.boxes[rows])
-        labels.append(one.labels[rows])
-        crops = [crop for i in one.of[rows].tolist() if (crop := truth.sample.crops[i]) is not None]
-        targets.append(mask_targets(crops, boxes[-1].cpu(), side, truth.sample.shape))
-    pooled = heads.mask_roi_pool(features, boxes, shapes)
+) -> Tensor:
+    """Of all pictures' boxes and every class: R x classes + 1 x M x M."""
+    pooled = heads.mask_roi_pool(features, [one.boxes for one in outlined], shapes)
     with half:
-        hidden = heads.mask_head(pooled)
-        logits = heads.mask_predictor(hidden)
-    wanted = torch.cat(targets).to(logits.device)
-    own = logits[torch.arange(len(logits)), torch.cat(labels)].float()
-    losses = {"mask": _mask_loss(own, wanted)}
-    if (predictor := prompt_predictor(heads)) is not None:
-        taken = logits[torch.arange(len(logits)), _taken_for(torch.cat(labels), logits.shape[1])].float()
-        losses["prompt"] = _prompt_loss(predictor, hidden.detach(), taken.detach(), wanted, half)
-    return losses
+        logits: Tensor = heads.mask_predictor(heads.mask_head(pooled))
+    return logits
 
 
-def _mask_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+def _mask_loss(
+    heads: RoIHeads, logits: Tensor, outlined: Sequence[Chosen], truths: Sequence[Truth]
+) -> Tensor:
+    side = 2 * heads.mask_roi_pool.output_size[0]
+    wanted = _truth_in([one.boxes for one in outlined], outlined, truths, side).to(logits.device)
+    own = logits[torch.arange(len(logits)), torch.cat([one.labels for one in outlined])].float()
+    return _of_pixels(own, wanted)
+
+
+def _truth_in(
+    frames: Sequence[Tensor], outlined: Sequence[Chosen], truths: Sequence[Truth], side: int
+) -> Tensor:
+    """R x side x side, what is true in frames (R x 4 a picture) around the boxes."""
+    targets = []
+    for own, one, truth in zip(frames, outlined, truths, strict=True):
+        crops = [crop for i in one.of.tolist() if (crop := truth.sample.crops[i]) is not None]
+        targets.append(mask_targets(crops, own.cpu(), side, truth.sample.shape))
+    return torch.cat(targets)
+
+
+def _of_pixels(logits: Tensor, wanted: Tensor) -> Tensor:
     if not len(logits):
         return logits.sum() * 0
     return F.binary_cross_entropy_with_logits(logits, wanted)
+
+
+def _of_overlap(logits: Tensor, wanted: Tensor) -> Tensor:
+    """How far the masks are from meeting the truth, 0..1 (Dice; Milletari et al., 2016)."""
+    found = logits.sigmoid()
+    met = (found * wanted).sum(dim=(1, 2))
+    return (1 - (2 * met + 1) / (found.sum(dim=(1, 2)) + wanted.sum(dim=(1, 2)) + 1)).mean()
 
 
 def _taken_for(labels: Tensor, count: int) -> Tensor:
@@ -230,21 +267,37 @@ def _taken_for(labels: Tensor, count: int) -> Tensor:
 
 
 def _prompt_loss(
-    predictor: PromptPredictor, hidden: Tensor, logits: Tensor, wanted: Tensor, half: torch.autocast
+    head: PromptHead,
+    body: Sequence[Tensor],
+    logits: Tensor,
+    outlined: Sequence[Chosen],
+    truths: Sequence[Truth],
+    half: torch.autocast,
 ) -> Tensor:
     """The branch for prompts, which learns from the others and teaches them nothing: AP stays what it is.
 
-    hidden, logits: of boxes beside true ones, as a person's are. Each gets up to MOST_CLICKS clicks where the
-    mask is wrong, as a person would click.
+    body: the backbone's maps; logits: of boxes beside true ones, as a person's are. Each gets up to
+    MOST_CLICKS clicks where the mask is wrong, as a person would click.
     """
-    clicks = _simulated_clicks(logits.sigmoid(), wanted, hidden.shape[-1])
+    taken = _taken_for(torch.cat([one.labels for one in outlined]), logits.shape[1])
+    said, inside = in_regions(logits[torch.arange(len(logits)), taken].float())
+    frames = [regions_of(one.boxes) for one in outlined]
+    wanted = _truth_in(frames, outlined, truths, SIDE).to(said.device)
+    if not len(wanted):
+        return sum((one.sum() * 0 for one in head.parameters()), said.sum() * 0)
+    padded = body[0].shape[-2] * FINEST_STRIDE, body[0].shape[-1] * FINEST_STRIDE
     with half:
-        corrected = predictor(hidden, logits, clicks)
-    return _mask_loss(corrected, wanted)
+        maps = head.look([level.detach() for level in body])
+        seen = [head.pool([m[n] for m in maps], own, padded) for n, own in enumerate(frames)]
+        both = Seen(torch.cat([one.coarse for one in seen]), torch.cat([one.fine for one in seen]))
+        with torch.no_grad():
+            unheard = head(both, said, inside, torch.zeros_like(said[:, None].expand(-1, 2, -1, -1)))
+        found = head(both, said, inside, _simulated_clicks(unheard.sigmoid(), wanted))
+    return _of_pixels(found, wanted) + OVERLAP_WEIGHT * _of_overlap(found, wanted)
 
 
-def _simulated_clicks(found: Tensor, wanted: Tensor, side: int) -> Tensor:
-    """N x 2 x side x side. found, wanted: N x M x M, what is said without clicks and what is true."""
+def _simulated_clicks(found: Tensor, wanted: Tensor) -> Tensor:
+    """N x 2 x SIDE x SIDE. found, wanted: N x SIDE x SIDE, what is said without clicks and what is true."""
     cells = wanted.shape[-1]
     weights = ((found - wanted).abs() + INSIDE * wanted).flatten(1) + 1e-6
     points, positive = [], []
@@ -254,11 +307,4 @@ def _simulated_clicks(found: Tensor, wanted: Tensor, side: int) -> Tensor:
         points.append((torch.stack((at % cells, at // cells), dim=1) + 0.5) / cells)
         positive.append(own[at] > 0.5)
     unit = wanted.new_tensor((0.0, 0.0, 1.0, 1.0)).expand(len(wanted), 4)
-    return click_map(unit, points, positive, side)
-
-
-def _with_masks(chosen: Chosen, truth: Truth) -> Tensor:
-    """Rows of objects, leaving out those that are known by their box alone."""
-    crops = truth.sample.crops
-    rows = torch.where(chosen.labels > 0)[0].cpu()
-    return rows[torch.tensor([crops[i] is not None for i in chosen.of[rows].tolist()], dtype=torch.bool)]
+    return click_map(unit, points, positive)

@@ -5,7 +5,7 @@
 For every instance of held-out pictures: a box with each edge off by up to 10 % of its side, and the IoU of
 the mask that comes of it; clicks on the middle of the largest error until the IoU is 0.90 (NoC@90, at most
 20); the corners that a polygon needs for as much. GrabCut gets the same boxes. The ceiling is the truth
-itself sent through M x M cells and back.
+itself sent through M x M cells and back. --out writes the means, and beside them a plot of IoU by clicks.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+from matplotlib.figure import Figure
 
 from engine.classical import cut_out
 from engine.device import number_format, use_threads
@@ -41,6 +42,7 @@ from engine.train.boundary import boundary
 from engine.train.sources import load_labelled
 
 ENOUGH, MOST_CLICKS, JITTER = 0.90, 20, 0.10
+SHOWN_CLICKS = tuple(range(11))
 
 Figures = dict[str, list[float]]
 
@@ -77,23 +79,22 @@ def largest_error(found: Mask, true: Mask, height: int, width: int) -> Click:
     return Click(place[1] + 0.5, place[0] + 0.5, positive)
 
 
-def clicks_needed(
+def clicked(
     answer: Callable[[Sequence[Click]], Sequence[Candidate]], true: Mask, found: Mask, height: int, width: int
-) -> tuple[int, float, list[float]]:
-    """How many clicks until the best candidate is enough (MOST_CLICKS: never), IoU then, seconds each.
-
-    found: the mask to begin with.
+) -> tuple[list[float], list[float]]:
+    """IoU of the best candidate after no click, one, two and so on, until it is enough or MOST_CLICKS; and
+    seconds a click. found: the mask to begin with.
     """
     clicks: list[Click] = []
-    overlap, seconds = iou(found, true), []
-    while len(clicks) < MOST_CLICKS and overlap < ENOUGH:
+    overlaps, seconds = [iou(found, true)], []
+    while len(clicks) < MOST_CLICKS and overlaps[-1] < ENOUGH:
         clicks.append(largest_error(found, true, height, width))
         began = time.perf_counter()
         candidates = answer(tuple(clicks))
         seconds.append(time.perf_counter() - began)
         found = candidates[0].mask if candidates else EMPTY
-        overlap = iou(found, true)
-    return (len(clicks) if overlap >= ENOUGH else MOST_CLICKS), overlap, seconds
+        overlaps.append(iou(found, true))
+    return overlaps, seconds
 
 
 def corners_needed(true: Mask, height: int, width: int) -> int:
@@ -192,23 +193,44 @@ def _with_model(
         return candidates_at_edges(refined, held.picture, clicks, 0.5)
 
     for name, ask, start in (("click", from_clicks, EMPTY), ("box_click", from_box, mask)):
-        count, overlap, seconds = clicks_needed(ask, true, start, held.height, held.width)
-        note(f"{name}_noc", count)
-        note(f"{name}_iou", overlap)
-        note(f"{name}_failed", overlap < ENOUGH)
+        overlaps, seconds = clicked(ask, true, start, held.height, held.width)
+        is_enough = overlaps[-1] >= ENOUGH
+        note(f"{name}_noc", len(overlaps) - 1 if is_enough else MOST_CLICKS)
+        note(f"{name}_iou", overlaps[-1])
+        note(f"{name}_failed", not is_enough)
         note(f"{name}_seconds", statistics.fmean(seconds) if seconds else 0.0)
+        for count in SHOWN_CLICKS:  # who has enough stops
+            note(f"{name}_{count}_iou", overlaps[min(count, len(overlaps) - 1)])
+
+
+def draw_curves(means: Mapping[str, Mapping[str, float]], file: Path) -> None:
+    """IoU by clicks, a line a model: clicks alone, and after a box."""
+    figure = Figure(figsize=(7, 4))
+    axes = figure.subplots()
+    for name, own in means.items():
+        for kind, style in (("click", "--"), ("box_click", "-")):
+            found = [own[key] for n in SHOWN_CLICKS if (key := f"{kind}_{n}_iou") in own]
+            if found:
+                label = f"{name}, {'box, then clicks' if kind == 'box_click' else 'clicks alone'}"
+                axes.plot(SHOWN_CLICKS, found, style, marker="o", markersize=3, label=label)
+    axes.axhline(ENOUGH, color="grey", linewidth=0.8)
+    axes.set(xlabel="clicks", ylabel="mean IoU", ylim=(0, 1))
+    axes.legend(fontsize="small")
+    figure.tight_layout()
+    figure.savefig(file, dpi=110)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="COCO JSON with the truth")
     parser.add_argument("--model", action="append", default=[], help="a name or a file, several times")
+    parser.add_argument("--pictures", type=Path, help="where they are, if not beside the JSON")
     parser.add_argument("--images", type=int, default=25)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     use_threads(window=False)
-    whole = load_labelled(options.data)
+    whole = load_labelled(options.data, options.pictures)
     images = whole.images[: options.images]
     results = {"no model": measure(images, None, None, options.seed)}
     for name in options.model:
@@ -222,6 +244,7 @@ def main() -> None:
     print(json.dumps(means, indent=1))
     if options.out is not None:
         options.out.write_text(json.dumps(means, indent=1))
+        draw_curves(means, options.out.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torchvision.models.detection import FasterRCNN
 
+from engine.document.boolean import iou
 from engine.edges import masks_at_edges
 from engine.errors import ModelError
-from engine.models.prompt_head import NAME, PromptPredictor
+from engine.models.prompt_head import NAME, PromptHead
 from engine.predict.predictor import Held, Image, Predictor, at_once
 from engine.predict.prompts import FeatureCache, Prompter, _Candidates
 from engine.prediction import Prediction
@@ -253,33 +254,42 @@ def test_that_prompts_that_cannot_be_answered_say_why(prompter: Prompter, held: 
         Prompter(boxes_only)
 
 
+def with_branch() -> Prompter:
+    network = lively_network(ARCHITECTURE, 96, 160)
+    network.roi_heads.add_module(NAME, PromptHead([64, 128, 256, 512]))
+    return Prompter(Predictor(network, card_of(network, ARCHITECTURE)))
+
+
 def test_that_a_branch_for_prompts_hears_the_clicks() -> None:
     network = lively_network(ARCHITECTURE, 96, 160)
     plain = Prompter(Predictor(network, card_of(network, ARCHITECTURE)))
     box = (20.0, 20.0, 118.0, 118.0)
-    before = probs(plain.predict_box(plain.set_image("a", lambda: IMAGE), box, "bolt"))[0]
-    network = lively_network(ARCHITECTURE, 96, 160)
-    network.roi_heads.add_module(NAME, PromptPredictor(64))
-    told = Prompter(Predictor(network, card_of(network, ARCHITECTURE)))
+    before = next(masks(plain.predict_box(plain.set_image("a", lambda: IMAGE), box, "bolt")))
+    told = with_branch()
     held = told.set_image("a", lambda: IMAGE)
-    np.testing.assert_allclose(probs(told.predict_box(held, box, "bolt"))[0], before, atol=1e-3)
-    spot = (20 + 3.5 * 10.25, 20 + 3.5 * 20.25)  # in cell 10, 20 of 28
+    answer = told.predict_box(held, box, "bolt")
+    np.testing.assert_allclose(answer.boxes_xyxy, [box])
+    np.testing.assert_allclose(answer.frames, [(0.4, 0.4, 137.6, 137.6)], atol=1e-3)
+    after = next(masks(answer))
+    assert before is not None
+    assert after is not None
+    assert iou(before, after) > 0.9  # at another grain
+    spot = (69.0, 69.0)
     on, off = (
         probs(told.predict_boxes(held, [box], ["bolt"], [Click(*spot, positive=positive)]))[0]
         for positive in (True, False)
     )
-    assert on[20, 10] > max(before[20, 10], 0.6)
-    assert off[20, 10] < min(before[20, 10], 0.4)
-    np.testing.assert_allclose(on[0, 27], before[0, 27], atol=1e-2)
+    unheard = probs(answer)[0]
+    assert on[28, 28] > max(unheard[28, 28], 0.6)
+    assert off[28, 28] < min(unheard[28, 28], 0.4)
+    np.testing.assert_allclose(on[0, 55], unheard[0, 55], atol=1e-2)
 
 
 def test_that_what_the_branch_learned_tells_it_from_the_class_branch() -> None:
-    network = lively_network(ARCHITECTURE, 96, 160)
-    network.roi_heads.add_module(NAME, PromptPredictor(64))
-    branch = network.roi_heads.get_submodule(NAME)
-    assert isinstance(branch, PromptPredictor)
+    told = with_branch()
+    branch = told._predictor.network.roi_heads.get_submodule(NAME)
+    assert isinstance(branch, PromptHead)
     torch.nn.init.normal_(branch.change.weight)
-    told = Prompter(Predictor(network, card_of(network, ARCHITECTURE)))
     held = told.set_image("a", lambda: IMAGE)
     boxes = [(10.0 * n, 10.0, 10.0 * n + 60, 90.0) for n in range(7)]
     many = probs(told.predict_boxes(held, boxes * 12, ["bolt"] * 84))  # more than are taken at once

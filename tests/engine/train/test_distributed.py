@@ -23,7 +23,7 @@ from engine.document.records import Instance
 from engine.errors import TrainingError
 from engine.formats.coco import write_coco
 from engine.formats.labelled import LabelledImage, LabelledSet
-from engine.models.prompt_head import NAME as PROMPT_PREDICTOR
+from engine.models.prompt_head import NAME as PROMPT_HEAD
 from engine.models.store import ModelStore
 from engine.models.version import save_version
 from engine.train.distributed import Team, joined
@@ -138,7 +138,7 @@ def test_that_two_processes_learn_what_one_would(tmp_path: Path, monkeypatch: py
     assert first["losses"] == pytest.approx(losses, rel=1e-4)
     moved = apart = 0.0
     for name, parameter in run.parameters.items():
-        if PROMPT_PREDICTOR in name:
+        if PROMPT_HEAD in name:
             continue
         moved += float((parameter.detach() - start[name]).square().sum())
         apart += float((parameter.detach() - first["weights"][name]).square().sum())

@@ -176,7 +176,7 @@ def test_that_learning_from_prompts_changes_nothing_but_their_branch(sample: Sam
     found = losses(network, sample)
     torch.autograd.backward(found["prompt"])
     taught = {name for name, one in network.named_parameters() if one.grad is not None}
-    assert taught == {name for name, _ in network.named_parameters() if "prompt_predictor" in name}
+    assert taught == {name for name, _ in network.named_parameters() if "prompt_head" in name}
     without = build(dataclasses.replace(spec, prompts=False))
     without.load_state_dict(network.state_dict(), strict=False)
     prepare_for_training(without, RECIPE)
@@ -186,12 +186,12 @@ def test_that_learning_from_prompts_changes_nothing_but_their_branch(sample: Sam
 
 
 def test_that_clicks_are_where_the_mask_is_wrong() -> None:
-    wanted = torch.zeros(40, 28, 28)
-    wanted[:, :, :14] = 1
+    wanted = torch.zeros(40, 56, 56)
+    wanted[:, :, :28] = 1
     found = wanted.clone()
-    found[:, :14, :14] = 0  # a quarter of the object is missing
-    found[:, 14:, 14:] = 1  # and one of the rest is too much
+    found[:, :28, :28] = 0  # a quarter of the object is missing
+    found[:, 28:, 28:] = 1  # and one of the rest is too much
     torch.manual_seed(0)
-    on, off = _simulated_clicks(found, wanted, 14).sum(dim=0)
-    assert on[:7, :7].sum() > 3 * on[7:, :7].sum()
-    assert off[7:, 7:].sum() > 3 * off[:7, 7:].sum()
+    on, off = _simulated_clicks(found, wanted).sum(dim=0)
+    assert on[:28, :28].sum() > 3 * on[28:, :28].sum()
+    assert off[28:, 28:].sum() > 3 * off[:28, 28:].sum()
