@@ -43,11 +43,12 @@ class Heads:
     fpn_channels: int = 256
     box_hidden: int = 1024
     mask_channels: tuple[int, ...] = (256, 256, 256, 256)
+    prompt_width: int = 64
     v2: bool = False  # conv box head and BatchNorm everywhere, as `maskrcnn_resnet50_fpn_v2`
 
 
 STANDARD = Heads()
-SLIM = Heads(fpn_channels=64, box_hidden=256, mask_channels=(64, 64))
+SLIM = Heads(fpn_channels=64, box_hidden=256, mask_channels=(64, 64), prompt_width=32)
 
 BodyBuilder = Callable[[NormLayer], tuple[nn.Module, dict[str, str], list[int]]]
 """norm layer -> (body, layers to return, their channels), finest level first."""
@@ -180,7 +181,7 @@ def build(spec: NetworkSpec) -> FasterRCNN:
         **parts,
     )
     if spec.prompts:
-        network.roi_heads.add_module(PROMPT_HEAD, PromptHead(channels))
+        network.roi_heads.add_module(PROMPT_HEAD, PromptHead(channels, heads.prompt_width))
     return network.eval()
 
 

@@ -28,9 +28,6 @@ SIDE = 56
 MARGIN = 0.2
 """Of a box's sides, on each side: what a region holds around it."""
 
-WIDTH, FINE = 64, 32
-"""Channels of the cells at SIDE / 2 and of those at SIDE."""
-
 OUTSIDE = -2.0
 """Logit that the class branch is taken to say outside its box."""
 
@@ -43,8 +40,8 @@ CLICK_SPREAD = 3.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """What the backbone says of R regions. coarse: R x 4 WIDTH x SIDE / 2 x SIDE / 2, of four levels;
-    fine: R x FINE x SIDE x SIDE, of the finest one.
+    """What the backbone says of R regions. coarse: R x C x SIDE / 2 x SIDE / 2, of all levels; fine: R x c x
+    SIDE x SIDE, of the finest one.
     """
 
     coarse: Tensor
@@ -52,20 +49,25 @@ class Seen:
 
 
 class PromptHead(nn.Module):
-    """Corrects the mask of whatever class a box is taken for; untrained it but adds a bump at each click."""
+    """Corrects the mask of whatever class a box is taken for; untrained it but adds a bump at each click.
 
-    def __init__(self, body_channels: Sequence[int]) -> None:
+    body_channels: of the backbone's maps, finest first. width: channels of the cells at SIDE / 2, twice those
+    of the cells at SIDE.
+    """
+
+    def __init__(self, body_channels: Sequence[int], width: int) -> None:
         super().__init__()
-        self.levels = nn.ModuleList(nn.Conv2d(channels, WIDTH, 1) for channels in body_channels)
-        self.finest = nn.Conv2d(body_channels[0], FINE, 1)
-        self.enter = nn.Conv2d(WIDTH * len(body_channels) + 4, WIDTH, 1)
+        fine = width // 2
+        self.levels = nn.ModuleList(nn.Conv2d(channels, width, 1) for channels in body_channels)
+        self.finest = nn.Conv2d(body_channels[0], fine, 1)
+        self.enter = nn.Conv2d(width * len(body_channels) + 4, width, 1)
         # Wide, so that a click is heard all over its part of the object.
-        self.around = nn.ModuleList(nn.Conv2d(WIDTH, WIDTH, 3, padding=d, dilation=d) for d in (1, 2, 4))
-        self.norms = nn.ModuleList(nn.GroupNorm(8, WIDTH) for _ in range(4))
-        self.up = nn.ConvTranspose2d(WIDTH, FINE, 2, 2)
-        self.edges = nn.Conv2d(2 * FINE + 4, FINE, 3, padding=1)
-        self.smooth = nn.Conv2d(FINE, FINE, 3, padding=1)
-        self.change = nn.Conv2d(FINE, 1, 1, bias=False)
+        self.around = nn.ModuleList(nn.Conv2d(width, width, 3, padding=d, dilation=d) for d in (1, 2, 4))
+        self.norms = nn.ModuleList(nn.GroupNorm(8, width) for _ in range(4))
+        self.up = nn.ConvTranspose2d(width, fine, 2, 2)
+        self.edges = nn.Conv2d(2 * fine + 4, fine, 3, padding=1)
+        self.smooth = nn.Conv2d(fine, fine, 3, padding=1)
+        self.change = nn.Conv2d(fine, 1, 1, bias=False)
         self.at_clicks = nn.Conv2d(2, 1, 1, bias=False)
         with torch.no_grad():
             self.change.weight.zero_()
@@ -85,9 +87,9 @@ class PromptHead(nn.Module):
             for region in regions.tolist()
         ]
         if not fine:
-            half = SIDE // 2
-            nothing = maps[0].new_zeros((0, WIDTH * len(self.levels), half, half))
-            return Seen(nothing, maps[0].new_zeros((0, FINE, SIDE, SIDE)))
+            half, channels = SIDE // 2, sum(len(level) for level in maps[1:])
+            nothing = maps[0].new_zeros((0, channels, half, half))
+            return Seen(nothing, maps[0].new_zeros((0, len(maps[0]), SIDE, SIDE)))
         return Seen(torch.stack(coarse), torch.stack(fine))
 
     def forward(self, seen: Seen, said: Tensor, inside: Tensor, clicks: Tensor) -> Tensor:

@@ -32,6 +32,9 @@ Steps: TypeAlias = Generator[None, None, T]
 LEAST_SIDE = 1e-2
 """Of a detection's box, resized-image pixels: torchvision's."""
 
+SHOWN = 0.2
+"""Score of a detection from which its mask is worth being drawn finely."""
+
 ROIS_AT_ONCE = 64
 """Mask head chunk: 64 RoIs of 256 x 28 x 28 float32 hold 51 MB."""
 
@@ -111,13 +114,14 @@ class Detections:
     """What is left of one image, best first: N boxes.
 
     boxes: N x 4, resized-image pixels. scores: N. labels: N, 1-based. probs: N x M x M mask probabilities,
-    None for a network without masks.
+    None for a network without masks; frames: N x 4, what they fill if not the boxes.
     """
 
     boxes: Tensor
     scores: Tensor
     labels: Tensor
     probs: Tensor | None
+    frames: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,9 +134,11 @@ class Pass:
     detections: list[Detections]
 
 
-def run(network: FasterRCNN, batch: Tensor, shapes: list[tuple[int, int]]) -> Steps[Pass]:
-    """All stages in their order. batch: N x 3 x H x W, normalised and padded."""
-    found = yield from features(network, batch, shapes)
+def run(
+    network: FasterRCNN, batch: Tensor, shapes: list[tuple[int, int]], *, fine: bool = False
+) -> Steps[Pass]:
+    """All stages in their order. batch: N x 3 x H x W, normalised and padded. fine: see `finish`."""
+    found = yield from features(network, batch, shapes, prompts=fine)
     yield
     first = propose(network, found)
     yield
@@ -143,17 +149,26 @@ def run(network: FasterRCNN, batch: Tensor, shapes: list[tuple[int, int]]) -> St
 def finish(
     network: FasterRCNN, found: Features, proposals: list[Tensor]
 ) -> Steps[tuple[list[SecondStage], list[Detections]]]:
-    """Stage two on proposals, R x 4 resized-image pixels an image: boxes and classes, then masks."""
+    """Stage two on proposals, R x 4 resized-image pixels an image: boxes and classes, then masks.
+
+    Features that were kept for prompts give masks by their branch.
+    """
     second = detect(network, found, proposals)
     yield
     kept = [one.sifted.kept for one in second]
     boxes = [one.sifted.boxes[rows] for one, rows in zip(second, kept, strict=True)]
     scores = [one.chances[:, 1:].reshape(-1)[rows] for one, rows in zip(second, kept, strict=True)]
     labels = [one.labels[rows] for one, rows in zip(second, kept, strict=True)]
-    probs: list[Tensor | None] = [None] * len(boxes)
-    if isinstance(network, MaskRCNN):
-        probs = list(mask_probabilities(network, found, boxes, labels))
-    return second, [Detections(*one) for one in zip(boxes, scores, labels, probs, strict=True)]
+    drawn: list[tuple[Tensor | None, Tensor | None]] = [(None, None)] * len(boxes)
+    if isinstance(network, MaskRCNN) and found.prompt_maps:
+        drawn = [
+            _drawn_finely(network, found, n, *own)
+            for n, own in enumerate(zip(boxes, labels, scores, strict=True))
+        ]
+    elif isinstance(network, MaskRCNN):
+        drawn = [(probs, None) for probs in mask_probabilities(network, found, boxes, labels)]
+    together = zip(boxes, scores, labels, drawn, strict=True)
+    return second, [Detections(b, s, named, *masks) for b, s, named, masks in together]
 
 
 def features(
@@ -317,22 +332,50 @@ def prompt_masks(
     same pixels, for all boxes; positive: K bool, whether a click is on the object. A network without the
     branch, or features that were not kept for it, give the class's masks in the boxes.
     """
-    heads = cast(RoIHeads, network.roi_heads)
-    head = prompt_head(heads)
-    if head is None or not found.prompt_maps:
+    if not found.prompt_maps:
         return mask_probabilities(network, found, [boxes], [labels])[0], boxes
-    maps = [level[0] for level in found.prompt_maps]
     frames = regions_of(boxes)
     chunks = [boxes.new_zeros((0, PROMPT_SIDE, PROMPT_SIDE))]
     for start in range(0, len(boxes), ROIS_AT_ONCE):
         part = slice(start, start + ROIS_AT_ONCE)
-        hidden = heads.mask_head(heads.mask_roi_pool(found.pooled, [boxes[part]], found.shapes))
-        said, inside = in_regions(_own_class_logits(heads, hidden, labels[part]))
-        every = len(said)
+        every = len(boxes[part])
         clicks = click_map(frames[part], [points] * every, [positive] * every)
-        seen = head.pool(maps, frames[part], found.padded)
-        chunks.append(head(seen, said, inside, clicks).sigmoid())
+        chunks.append(_in_regions(network, found, 0, boxes[part], labels[part], clicks))
     return torch.cat(chunks), frames
+
+
+def _drawn_finely(
+    network: FasterRCNN, found: Features, image: int, boxes: Tensor, labels: Tensor, scores: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The masks of one image's detections and their frames; the branch draws those that may be shown."""
+    drawn = [boxes.new_zeros((0, PROMPT_SIDE, PROMPT_SIDE))]
+    shown = int((scores >= SHOWN).sum())  # they come best first
+    for start in range(0, shown, ROIS_AT_ONCE):
+        part = slice(start, min(start + ROIS_AT_ONCE, shown))
+        unclicked = boxes.new_zeros((len(boxes[part]), 2, PROMPT_SIDE, PROMPT_SIDE))
+        drawn.append(_in_regions(network, found, image, boxes[part], labels[part], unclicked))
+    apart = [boxes.new_zeros((0, 4))] * len(found.shapes)
+    nothing = [labels[:0]] * len(found.shapes)
+    apart[image], nothing[image] = boxes[shown:], labels[shown:]
+    rest = mask_probabilities(network, found, apart, nothing)[image]
+    drawn.append(in_regions(rest.clamp(1e-4, 1 - 1e-4).logit())[0].sigmoid())
+    return torch.cat(drawn), regions_of(boxes)
+
+
+def _in_regions(
+    network: FasterRCNN, found: Features, image: int, boxes: Tensor, labels: Tensor, clicks: Tensor
+) -> Tensor:
+    """What the branch for prompts says around boxes of an image. clicks: `click_map` of their regions."""
+    heads = cast(RoIHeads, network.roi_heads)
+    head = prompt_head(heads)
+    assert head is not None
+    apart = [boxes[:0]] * len(found.shapes)
+    apart[image] = boxes
+    hidden = heads.mask_head(heads.mask_roi_pool(found.pooled, apart, found.shapes))
+    said, inside = in_regions(_own_class_logits(heads, hidden, labels))
+    seen = head.pool([level[image] for level in found.prompt_maps], regions_of(boxes), found.padded)
+    drawn: Tensor = head(seen, said, inside, clicks).sigmoid()
+    return drawn
 
 
 def _split_by_image(boxes: Tensor, image_of: list[int], images: int) -> list[Tensor]:

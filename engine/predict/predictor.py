@@ -6,6 +6,7 @@ it for good, so the network handed in is not to be used elsewhere.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -153,8 +154,11 @@ class Predictor:
 
     def finish(self, held: Held) -> Prediction:
         """The second stage on what is held: what `predict` says of the picture."""
+        features = held.features
+        if not self.settings.fine_masks:
+            features = dataclasses.replace(features, prompt_maps=[])
         with self.running():
-            _, (found,) = at_once(stages.finish(self._network, held.features, [held.proposals]))
+            _, (found,) = at_once(stages.finish(self._network, features, [held.proposals]))
         return self._answer((held.height, held.width), found, held.features.shapes[0])
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
@@ -194,7 +198,7 @@ class Predictor:
         return self._at_some_size(image, explain)
 
     def _explain(self, image: Image, shrink: float) -> Steps[Explanation]:
-        whole = yield from self._pass([image], self._network, self.device, shrink)
+        whole = yield from self._pass([image], self._network, self.device, shrink, fine=False)
         if not whole.found.is_finite[0]:
             raise ModelError(_NOT_FINITE)
         answer = self._answer(image.shape[:2], whole.detections[0], whole.found.shapes[0])
@@ -254,7 +258,7 @@ class Predictor:
     def _forward(
         self, images: Sequence[Image], network: FasterRCNN, device: torch.device, shrink: float
     ) -> Steps[list[Prediction | ModelError]]:
-        whole = yield from self._pass(images, network, device, shrink)
+        whole = yield from self._pass(images, network, device, shrink, fine=self.settings.fine_masks)
         found = whole.found
         return [
             self._answer(image.shape[:2], one, shape) if ok else ModelError(_NOT_FINITE)
@@ -264,16 +268,16 @@ class Predictor:
         ]
 
     def _pass(
-        self, images: Sequence[Image], network: FasterRCNN, device: torch.device, shrink: float
+        self, images: Sequence[Image], network: FasterRCNN, device: torch.device, shrink: float, *, fine: bool
     ) -> Steps[stages.Pass]:
         """All stages on a batch, in the number format of this machine; in float32 where that spoils it."""
         batch, shapes = self._batch(images, network, device, shrink)
-        steps = stages.run(network, batch, shapes)
+        steps = stages.run(network, batch, shapes, fine=fine)
         whole = yield from _in_steps(steps, device, bf16=self._format.bf16)
         if not self._format.bf16 or all(whole.found.is_finite):
             return whole
         del whole
-        return (yield from _in_steps(stages.run(network, batch, shapes), device, bf16=False))
+        return (yield from _in_steps(stages.run(network, batch, shapes, fine=fine), device, bf16=False))
 
     def _batch(
         self, images: Sequence[Image], network: FasterRCNN, device: torch.device, shrink: float
@@ -289,15 +293,20 @@ class Predictor:
 
     def _answer(self, size: tuple[int, ...], found: stages.Detections, shape: tuple[int, int]) -> Prediction:
         height, width = size
-        boxes = resize_boxes(found.boxes.float(), list(shape), [height, width])
+        boxes, frames = (
+            None if one is None else resize_boxes(one.float(), list(shape), [height, width]).cpu().numpy()
+            for one in (found.boxes, found.frames)
+        )
+        assert boxes is not None
         return Prediction(
             width=width,
             height=height,
             classes=self.card.classes,
-            boxes_xyxy=boxes.cpu().numpy(),
+            boxes_xyxy=boxes,
             scores=found.scores.float().cpu().numpy(),
             labels=found.labels.cpu().numpy(),
             mask_probs=None if found.probs is None else found.probs.float().cpu().numpy(),
+            mask_frames=frames,
         )
 
 

@@ -19,7 +19,8 @@ class PredictSettings:
 
     score_threshold, nms_iou: 0..1. max_detections: an image. proposals: RoIs that reach the box
     head; None leaves torchvision's 1000. min_size, max_size: sides of the resized image in pixels;
-    None keeps those the model was trained with.
+    None keeps those the model was trained with. fine_masks: draw detections by the branch for prompts, where
+    the model has one.
     """
 
     mode: Mode = Mode.FAST
@@ -29,11 +30,12 @@ class PredictSettings:
     proposals: int | None = 300
     min_size: int | None = None
     max_size: int | None = None
+    fine_masks: bool = True
 
     @classmethod
     def reference(cls, *, max_detections: int = 100) -> PredictSettings:
         """The settings under which results equal torchvision's."""
-        return cls(mode=Mode.REFERENCE, max_detections=max_detections, proposals=None)
+        return cls(mode=Mode.REFERENCE, max_detections=max_detections, proposals=None, fine_masks=False)
 
     def key(self) -> str:
         """A stable text of all settings: equal keys give equal results with the same weights."""

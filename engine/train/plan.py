@@ -84,6 +84,10 @@ def _changed(name: str, before: object, value: Json) -> Any:
         if value in OPTIMIZERS:
             return value
         raise TrainingError(f"'{name}' of the recipe must be one of {', '.join(OPTIMIZERS)}.")
+    if isinstance(before, bool):
+        if isinstance(value, bool):
+            return value
+        raise TrainingError(f"'{name}' of the recipe must be true or false.")
     least, whole = 1 if name in _AT_LEAST_ONE else 0, isinstance(before, int)
     # `type`: True is no whole number.
     if type(value) is int and value >= least:

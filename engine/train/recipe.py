@@ -16,7 +16,7 @@ class Recipe:
     backbone's share of it; warmup: steps until the peak; final_rate: the share of it at the end.
     momentum: SGD's. weight_decay: AdamW's spares biases and normalisation. clip_norm: of all gradients
     together. frozen_stages: how many of the stem and the body's layers keep
-    their weights.
+    their weights. only_prompts: all but the branch for prompts keeps its weights, and AP its value.
 
     anchors, rois, mask_rois: a picture, how many the losses of RPN, box head and mask head count at the
     most, and of the first two the positive_share (the RPN's is a half). proposals_before_nms, proposals:
@@ -41,6 +41,7 @@ class Recipe:
     warmup: int = 20
     final_rate: float = 0.02
     frozen_stages: int = 2
+    only_prompts: bool = False
     anchors: int = 256
     proposals_before_nms: int = 1000
     proposals: int = 300

@@ -19,6 +19,7 @@ from torchvision.models.detection.roi_heads import RoIHeads
 from engine.models.backbone import backbone_architecture, is_backbone_file, load_backbone
 from engine.models.card import IMAGENET_MEAN, IMAGENET_STD, ModelCard, name_from, sha256_of
 from engine.models.families import architectures, body_of, build
+from engine.models.prompt_head import prompt_head
 from engine.models.spec import NetworkSpec
 from engine.models.store import ModelStore
 from engine.models.version import load_network
@@ -135,6 +136,11 @@ def freeze(network: FasterRCNN, recipe: Recipe, *, live_norm: bool) -> None:
     Two pictures a step are too few to learn from their statistics, and edges and colours need no
     learning again.
     """
+    if recipe.only_prompts:
+        network.requires_grad_(False)
+        if (head := prompt_head(network.roi_heads)) is not None:
+            head.requires_grad_(True)
+        live_norm = False
     body = body_of(network)
     tops = list(body.return_layers)
     last = tops[recipe.frozen_stages - 2] if recipe.frozen_stages >= 2 else None

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.document.boolean import intersect
 from engine.document.masks import iou
@@ -32,13 +33,17 @@ MEETS, AGREES = 0.5, 0.75
 
 def mirrored(prediction: Prediction) -> Prediction:
     """The answer for a picture seen in a mirror, turned back."""
-    boxes = prediction.boxes_xyxy.copy()
-    boxes[:, [0, 2]] = prediction.width - prediction.boxes_xyxy[:, [2, 0]]
-    probs = prediction.mask_probs
+
+    def turned(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+        x0, y0, x1, y1 = boxes.T
+        return np.stack((prediction.width - x1, y0, prediction.width - x0, y1), axis=1)
+
+    probs, frames = prediction.mask_probs, prediction.mask_frames
     return replace(
         prediction,
-        boxes_xyxy=boxes,
+        boxes_xyxy=turned(prediction.boxes_xyxy),
         mask_probs=None if probs is None else np.ascontiguousarray(probs[:, :, ::-1]),
+        mask_frames=None if frames is None else turned(frames),
     )
 
 

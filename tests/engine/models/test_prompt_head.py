@@ -15,11 +15,9 @@ from engine.models.card import card_from_json, card_to_json, sha256_of
 from engine.models.families import NetworkSpec, build
 from engine.models.prompt_head import (
     BEFORE,
-    FINE,
     MARGIN,
     OUTSIDE,
     SIDE,
-    WIDTH,
     PromptHead,
     Seen,
     click_map,
@@ -33,6 +31,7 @@ from tests.engine.networks import card_of, lively_network
 SLIM = "maskrcnn_resnet18_slim_fpn"
 BOX = torch.tensor([[10.0, 20.0, 122.0, 132.0]])  # a cell of 56 x 56 is 2 pixels
 CHANNELS = (8, 16)
+WIDTH, FINE = 16, 8
 
 
 def clicked(*points: tuple[float, float], positive: bool) -> torch.Tensor:
@@ -58,7 +57,7 @@ def test_that_a_click_is_a_bump_where_it_is_in_its_frame() -> None:
 
 def test_that_an_untrained_branch_leaves_a_mask_as_it_is_but_for_the_clicks() -> None:
     torch.manual_seed(0)
-    head = PromptHead(CHANNELS)
+    head = PromptHead(CHANNELS, WIDTH)
     said, inside = torch.zeros(1, SIDE, SIDE), torch.ones(1, SIDE, SIDE)
     with torch.no_grad():
         assert torch.equal(head(seen(), said, inside, torch.zeros(1, 2, SIDE, SIDE)), said)
@@ -83,7 +82,7 @@ def test_that_what_is_said_of_a_box_lies_in_the_middle_of_its_region() -> None:
 
 def test_that_regions_are_pooled_as_roi_align_does() -> None:
     torch.manual_seed(0)
-    head = PromptHead(CHANNELS)
+    head = PromptHead(CHANNELS, WIDTH)
     with torch.no_grad():
         maps = [one[0] for one in head.look([torch.randn(1, 8, 40, 60), torch.randn(1, 16, 20, 30)])]
         regions = torch.tensor([[8.0, 12.0, 120.0, 124.0], [-30.0, 100.0, 26.0, 212.0]])

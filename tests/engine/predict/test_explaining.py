@@ -197,7 +197,7 @@ def leaves(of: object) -> list[object]:
 
 
 def test_that_an_explanation_holds_no_tensor(toy: tuple[Explanation, Prediction]) -> None:
-    assert {type(leaf) for leaf in leaves(toy[0])} == {np.ndarray, int, float, str}
+    assert {type(leaf) for leaf in leaves(toy[0])} == {np.ndarray, int, float, str, type(None)}
 
 
 def test_that_a_model_of_boxes_alone_is_explained_too() -> None:
@@ -214,11 +214,12 @@ def test_that_memory_that_ends_shrinks_the_picture_and_then_says_so(monkeypatch:
     predictor = Predictor(network, card_of(network, TOY))
     whole, tries, enough = predictor._pass, [], 0.6
 
-    def run(images: Sequence[Image], on: Any, device: torch.device, shrink: float) -> Any:
+    def run(images: Sequence[Image], on: Any, device: torch.device, shrink: float, *, fine: bool) -> Any:
         tries.append(shrink)
         if shrink > enough:
             raise torch.OutOfMemoryError("out of memory")
-        return whole(images, on, device, shrink)
+        assert not fine  # what is explained are the class branch's cells
+        return whole(images, on, device, shrink, fine=fine)
 
     monkeypatch.setattr(predictor, "_pass", run)
     assert predictor.explain(picture(120, 200)).resized[0] < 96

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from engine.errors import ModelError
 from engine.models.prompt_head import NAME, PromptHead
 from engine.predict.predictor import Held, Image, Predictor, at_once
 from engine.predict.prompts import FeatureCache, Prompter, _Candidates
+from engine.predict.settings import PredictSettings
 from engine.prediction import Prediction
 from engine.prompt import Click
 from engine.refilter import masks
@@ -109,7 +111,7 @@ def test_that_the_best_candidate_does_not_wait_for_the_masks_of_those_that_canno
         falling = torch.tensor([0.9, 0.02, 0.01, 0.008, 0.005][: len(found.boxes)])
         return _Candidates(found.boxes, falling, found.labels)
 
-    def counted(held: Held, found: _Candidates, clicks: Sequence[Click]) -> torch.Tensor:
+    def counted(held: Held, found: _Candidates, clicks: Sequence[Click]) -> tuple[torch.Tensor, torch.Tensor]:
         nonlocal made
         made += len(found.boxes)
         return masked(held, found, clicks)
@@ -256,7 +258,7 @@ def test_that_prompts_that_cannot_be_answered_say_why(prompter: Prompter, held: 
 
 def with_branch() -> Prompter:
     network = lively_network(ARCHITECTURE, 96, 160)
-    network.roi_heads.add_module(NAME, PromptHead([64, 128, 256, 512]))
+    network.roi_heads.add_module(NAME, PromptHead([64, 128, 256, 512], 32))
     return Prompter(Predictor(network, card_of(network, ARCHITECTURE)))
 
 
@@ -295,3 +297,27 @@ def test_that_what_the_branch_learned_tells_it_from_the_class_branch() -> None:
     many = probs(told.predict_boxes(held, boxes * 12, ["bolt"] * 84))  # more than are taken at once
     alone = probs(told.predict_box(held, boxes[5], "bolt"))[0]
     np.testing.assert_allclose(many[5 + 7 * 11], alone, atol=1e-4)
+
+
+def test_that_detections_are_drawn_by_the_branch_where_there_is_one(predictor: Predictor) -> None:
+    told = with_branch()._predictor
+    fine, plain = told.predict([IMAGE, IMAGE[:, ::-1]]), predictor.predict([IMAGE, IMAGE[:, ::-1]])
+    for ours, theirs in zip(fine, plain, strict=True):
+        np.testing.assert_allclose(ours.boxes_xyxy, theirs.boxes_xyxy, atol=1e-3)
+        assert ours.mask_probs is not None
+        assert ours.mask_probs.shape == (len(theirs), 56, 56)
+        # Untrained: the class's masks at another grain.
+        pairs = [(a, b) for a, b in zip(masks(ours), masks(theirs), strict=True) if a and b and b.area > 400]
+        assert pairs
+        assert np.mean([iou(a, b) for a, b in pairs]) > 0.85
+    held = told.hold(IMAGE)
+    np.testing.assert_allclose(probs(told.finish(held)), probs(fine[0]), atol=1e-4)
+    told.settings = replace(told.settings, fine_masks=False)
+    assert probs(told.predict([IMAGE])[0]).shape[-1] == probs(told.finish(held)).shape[-1] == 28
+
+
+def test_that_the_reference_is_torchvisions_masks() -> None:
+    network = lively_network(ARCHITECTURE, 96, 160)
+    network.roi_heads.add_module(NAME, PromptHead([64, 128, 256, 512], 32))
+    reference = Predictor(network, card_of(network, ARCHITECTURE), PredictSettings.reference())
+    assert reference.predict([IMAGE])[0].mask_frames is None

