@@ -165,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from engine import applog
 
         click.echo(f"error: {applog.record_fault(error)}", err=True)
-        return EXIT_FAULT
+        return EXIT_FAILED if applog.out_of_reach(error) else EXIT_FAULT
     return result if isinstance(result, int) else 0
 
 

@@ -6,6 +6,7 @@ Knows nothing of commands. Nothing is written, and no folder made, before the fi
 from __future__ import annotations
 
 import contextlib
+import errno
 import faulthandler
 import logging
 import sys
@@ -17,6 +18,8 @@ import platformdirs
 
 _logger = logging.getLogger(__name__)
 _FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
+# What a drive that was pulled, a share that is gone or a disk that fails answers.
+_OUT_OF_REACH = frozenset({errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN})
 
 
 class _SharedLog(RotatingFileHandler):
@@ -82,11 +85,22 @@ def _leave_crashes_in(path: Path, stack: contextlib.ExitStack) -> None:
     stack.callback(faulthandler.disable)
 
 
+def out_of_reach(error: BaseException) -> str:
+    """The sentence for a file whose drive cannot be reached, no fault of the program; empty for all else."""
+    if not isinstance(error, OSError) or error.filename is None or error.errno not in _OUT_OF_REACH:
+        return ""
+    return (
+        f"{error.filename} cannot be reached ({error.strerror}): see that its drive is there and try again."
+    )
+
+
 def record_fault(error: BaseException) -> str:
     """Write an unexpected error with its traceback to the log; returns the sentence to show."""
     if not logging.getLogger().handlers:  # it came before a command could be run
         configure(verbose=False)
     _logger.critical("unexpected error", exc_info=error)
+    if sentence := out_of_reach(error):
+        return sentence
     kind = f"{type(error).__name__}: {error}".splitlines()[0]
     path = log_file()
     where = f"the details are in {path}" if path.is_file() else "run it with --verbose to see the details"

@@ -115,8 +115,8 @@ class Backup:
                 self._on_damage()
             return
         if made:
-            for old in _backups(self._database)[:-_KEPT_BACKUPS]:
-                with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # of a drive that was pulled; the next backup removes them
+                for old in _backups(self._database)[:-_KEPT_BACKUPS]:
                     old.unlink()
 
 

@@ -48,7 +48,7 @@ def stop_batches(trials: Trials, count: int, kind: int, place: str = PLACE) -> i
     whole, _ = trials.without_fault(LABEL, PLACE)
     dice, stopped = random.Random(0), 0
     for number in range(count):
-        at = dice.randint(1, whole.changes)
+        at = dice.randint(1, whole.changes) if number else 1
         answer, *_ = trials.run(LABEL, place, at, kind)
         # How edits share commits varies a little: the fault may come too late, or when all is done.
         stopped += answer.status != 0

@@ -166,6 +166,16 @@ def test_that_an_unexpected_error_shows_a_sentence_and_keeps_the_traceback_in_th
     assert "Traceback" in log.read_text(encoding="utf-8")
 
 
+def test_that_a_drive_that_is_gone_is_no_fault_of_the_program(tmp_path: Path) -> None:
+    gone = FAULT.replace('ZeroDivisionError("by zero,\\nof all things")', 'OSError(5, "I/O error", "photos")')
+    done = child("-c", gone, str(tmp_path / "m.log"))
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == "error: photos cannot be reached (I/O error): see that its drive is there and try again.\n"
+    )
+
+
 def test_that_a_log_that_cannot_be_written_costs_no_more_than_the_log(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = child("-c", FAULT, str(tmp_path / "file" / "m.log"))
