@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from engine.document.document import Document
 from engine.document.records import Instance
 from gui.commands.image import can_edit
 from gui.commands.registry import Context, command, nothing, translated
@@ -80,12 +83,18 @@ def accept(context: Context) -> None:
     if editor.tool.is_busy:
         editor.commit()
         return
+    _settle(context, "Accept", Document.accept)
+
+
+def _settle(context: Context, name: str, settle: Callable[[Document, int], object]) -> None:
+    """Settle the selected proposals in one edit and select the best of those that are left."""
+    editor = context.editor
     chosen = _selected(context)
-    if editor.shown is None or not chosen:
+    if editor.document is None or not chosen:
         return
-    with editor.edit(translated("Accept")):
+    with editor.edit(translated(name)):
         for one in chosen:
-            editor.shown.document.accept(one.id)
+            settle(editor.document, one.id)
     left = sorted(_proposals(context), key=lambda one: -(one.score or 0.0))
     if left:
         editor.select([left[0].id])
@@ -120,16 +129,7 @@ def accept_all(context: Context) -> None:
 )
 def reject(context: Context) -> None:
     """Remove the selected proposals and select the next best one."""
-    editor = context.editor
-    chosen = _selected(context)
-    if editor.shown is None or not chosen:
-        return
-    with editor.edit(translated("Reject")):
-        for one in chosen:
-            editor.shown.document.remove(one.id)
-    left = sorted(_proposals(context), key=lambda one: -(one.score or 0.0))
-    if left:
-        editor.select([left[0].id])
+    _settle(context, "Reject", Document.remove)
 
 
 @command(
