@@ -24,7 +24,8 @@ def test_that_a_window_outlives_its_drive(tmp_path: Path, figure: Figure) -> Non
     library = tmp_path / "faults.so"
     source = Path(__file__).with_name("faults.c")
     subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
-    steps = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/faults/drive_steps.py"]
+    options = ["-q", "-p", "no:cacheprovider", "--timeout=150"]
+    steps = [sys.executable, "-m", "pytest", *options, "tests/faults/drive_steps.py"]
     preloaded = {**os.environ, "LD_PRELOAD": str(library), "FAULT_LIBRARY": str(library)}
     done = subprocess.run(
         steps, cwd=ROOT, env=preloaded, capture_output=True, text=True, timeout=200, check=False

@@ -54,6 +54,7 @@ def test_that_the_window_has_no_socket(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_that_a_training_and_its_process_have_no_socket(tmp_path: Path) -> None:
     make_scene(tmp_path / "scene")
     train = "train pictures --base toy --name taught --device cpu --iterations 20 --side 64"
