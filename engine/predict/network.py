@@ -8,6 +8,7 @@ computed for its own class only.
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ from torch.nn import functional as F
 from torchvision.models.detection import FasterRCNN, MaskRCNN
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.models.detection.roi_heads import RoIHeads
-from torchvision.models.detection.rpn import RegionProposalNetwork
+from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
+from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops import boxes as box_ops
 
 from engine.models.prompt_head import SIDE as PROMPT_SIDE
@@ -29,6 +31,17 @@ T = TypeVar("T")
 Steps: TypeAlias = Generator[None, None, T]
 """Work that may be left alone after each step while something more urgent is done; returns its result."""
 
+
+def at_once(steps: Steps[T]) -> T:
+    """All steps, one after the other: their result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+
 LEAST_SIDE = 1e-2
 """Of a detection's box, resized-image pixels: torchvision's."""
 
@@ -37,6 +50,11 @@ SHOWN = 0.2
 
 ROIS_AT_ONCE = 64
 """Mask head chunk: 64 RoIs of 256 x 28 x 28 float32 hold 51 MB."""
+
+PIXELS_A_STEP, ROIS_A_STEP = 25_000, 32
+"""What a step takes of a level of the pyramid, and of the mask head, on a CPU: a fifth of a second or less
+where R50-FPN takes three a picture. Smaller steps cost more in all.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,7 +158,7 @@ def run(
     """All stages in their order. batch: N x 3 x H x W, normalised and padded. fine: see `finish`."""
     found = yield from features(network, batch, shapes, prompts=fine)
     yield
-    first = propose(network, found)
+    first = yield from propose(network, found)
     yield
     second, detections = yield from finish(network, found, [one.proposals for one in first])
     return Pass(found, first, second, detections)
@@ -161,12 +179,11 @@ def finish(
     labels = [one.labels[rows] for one, rows in zip(second, kept, strict=True)]
     drawn: list[tuple[Tensor | None, Tensor | None]] = [(None, None)] * len(boxes)
     if isinstance(network, MaskRCNN) and found.prompt_maps:
-        drawn = [
-            _drawn_finely(network, found, n, *own)
-            for n, own in enumerate(zip(boxes, labels, scores, strict=True))
-        ]
+        for n, own in enumerate(zip(boxes, labels, scores, strict=True)):
+            drawn[n] = yield from _drawn_finely(network, found, n, *own)
     elif isinstance(network, MaskRCNN):
-        drawn = [(probs, None) for probs in mask_probabilities(network, found, boxes, labels)]
+        every = yield from masks_in_steps(network, found, boxes, labels)
+        drawn = [(probs, None) for probs in every]
     together = zip(boxes, scores, labels, drawn, strict=True)
     return second, [Detections(b, s, named, *masks) for b, s, named, masks in together]
 
@@ -181,7 +198,7 @@ def features(
     maps: list[Tensor] = []
     if isinstance(network.backbone, BackboneWithFPN):
         found = yield from _of_body(network.backbone.body, batch)
-        levels = network.backbone.fpn(found)
+        levels = yield from _of_pyramid(network.backbone.fpn, found)
         if prompts and (head := prompt_head(network.roi_heads)) is not None:
             maps = head.look(list(found.values()))
     else:
@@ -201,6 +218,42 @@ def _of_body(body: nn.ModuleDict, batch: Tensor) -> Steps[dict[str, Tensor]]:
         if name in wanted:
             found[wanted[name]] = batch
     return found
+
+
+def _of_pyramid(fpn: FeaturePyramidNetwork, found: dict[str, Tensor]) -> Steps[dict[str, Tensor]]:
+    """What the FPN gives, with a break after every level and inside the large ones."""
+    maps, levels = list(found.values()), list[Tensor]()
+    above: Tensor | None = None
+    for place in reversed(range(len(maps))):
+        level = fpn.get_result_from_inner_blocks(maps[place], place)
+        if above is not None:
+            level = level + F.interpolate(above, size=level.shape[-2:], mode="nearest")
+        above = level
+        levels.insert(0, (yield from _by_rows(fpn.layer_blocks[place], level)))
+    names = list(found)
+    if fpn.extra_blocks is not None:
+        levels, names = fpn.extra_blocks(levels, maps, names)
+    return OrderedDict(zip(names, levels, strict=True))
+
+
+def _by_rows(block: nn.Module, level: Tensor) -> Steps[Tensor]:
+    """What a 3 x 3 convolution, and what goes on with each pixel of it, makes of a level.
+
+    On a CPU the largest levels, whose convolutions take longer than all else, are done some rows at a step.
+    """
+    rows, columns = level.shape[-2:]
+    steps = 1 if level.is_cuda else max(1, min(rows, round(rows * columns * len(level) / PIXELS_A_STEP)))
+    if steps == 1:
+        whole: Tensor = block(level)
+        yield
+        return whole
+    parts, edges = [], [step * rows // steps for step in range(steps + 1)]
+    for top, end in itertools.pairwise(edges):
+        before = max(top - 1, 0)
+        part: Tensor = block(level[..., before : end + 1, :])
+        parts.append(part[..., top - before : end - before, :])
+        yield
+    return torch.cat(parts, dim=-2)
 
 
 def sift(
@@ -228,11 +281,16 @@ def sift(
     return Sifted(boxes, scored, large, apart, apart[:most])
 
 
-def propose(network: FasterRCNN, found: Features) -> list[FirstStage]:
-    """Stage one, the RPN, an image each."""
+def propose(network: FasterRCNN, found: Features) -> Steps[list[FirstStage]]:
+    """Stage one, the RPN, an image each; a level at a step."""
     rpn = cast(RegionProposalNetwork, network.rpn)
-    levels = list(found.levels.values())
-    logits, deltas = rpn.head(levels)
+    head = cast(RPNHead, rpn.head)
+    logits, deltas = [], []
+    for level in found.levels.values():
+        for block in head.conv:
+            level = yield from _by_rows(block, level)  # noqa: PLW2901
+        logits.append(head.cls_logits(level))
+        deltas.append(head.bbox_pred(level))
     ranked = [
         _best_of_level(rpn, level, level_logits.float(), level_deltas.float(), found.padded)
         for level, (level_logits, level_deltas) in enumerate(zip(logits, deltas, strict=True))
@@ -301,16 +359,25 @@ def mask_probabilities(
 
     boxes: N x 4, resized-image pixels, an image each; labels: N, 1-based.
     """
+    return at_once(masks_in_steps(network, found, boxes, labels))
+
+
+def masks_in_steps(
+    network: FasterRCNN, found: Features, boxes: list[Tensor], labels: list[Tensor]
+) -> Steps[list[Tensor]]:
+    """As `mask_probabilities`, some boxes at a step."""
     heads = cast(RoIHeads, network.roi_heads)
     counts = [len(b) for b in boxes]
     image_of = torch.repeat_interleave(torch.tensor(counts)).tolist()
     flat_boxes, flat_labels = torch.cat(boxes), torch.cat(labels)
     chunks = []
-    for start in range(0, len(flat_boxes), ROIS_AT_ONCE):
-        part = slice(start, start + ROIS_AT_ONCE)
+    rois = ROIS_AT_ONCE if flat_boxes.is_cuda else ROIS_A_STEP
+    for start in range(0, len(flat_boxes), rois):
+        part = slice(start, start + rois)
         per_image = _split_by_image(flat_boxes[part], image_of[part], len(boxes))
         pooled = heads.mask_roi_pool(found.pooled, per_image, found.shapes)
         chunks.append(_own_class_logits(heads, heads.mask_head(pooled), flat_labels[part]).sigmoid())
+        yield
     if not chunks:
         side = 2 * heads.mask_roi_pool.output_size[0]
         chunks = [flat_boxes.new_zeros((0, side, side))]
@@ -346,18 +413,19 @@ def prompt_masks(
 
 def _drawn_finely(
     network: FasterRCNN, found: Features, image: int, boxes: Tensor, labels: Tensor, scores: Tensor
-) -> tuple[Tensor, Tensor]:
+) -> Steps[tuple[Tensor, Tensor]]:
     """The masks of one image's detections and their frames; the branch draws those that may be shown."""
     drawn = [boxes.new_zeros((0, PROMPT_SIDE, PROMPT_SIDE))]
     shown = int((scores >= SHOWN).sum())  # they come best first
-    for start in range(0, shown, ROIS_AT_ONCE):
-        part = slice(start, min(start + ROIS_AT_ONCE, shown))
+    for start in range(0, shown, ROIS_A_STEP):
+        part = slice(start, min(start + ROIS_A_STEP, shown))
         unclicked = boxes.new_zeros((len(boxes[part]), 2, PROMPT_SIDE, PROMPT_SIDE))
         drawn.append(_in_regions(network, found, image, boxes[part], labels[part], unclicked))
+        yield
     apart = [boxes.new_zeros((0, 4))] * len(found.shapes)
     nothing = [labels[:0]] * len(found.shapes)
     apart[image], nothing[image] = boxes[shown:], labels[shown:]
-    rest = mask_probabilities(network, found, apart, nothing)[image]
+    rest = (yield from masks_in_steps(network, found, apart, nothing))[image]
     drawn.append(in_regions(rest.clamp(1e-4, 1 - 1e-4).logit())[0].sigmoid())
     return torch.cat(drawn), regions_of(boxes)
 

@@ -26,7 +26,7 @@ from engine.explanation import Explanation
 from engine.models.card import ModelCard
 from engine.predict import network as stages
 from engine.predict.explaining import explanation_of
-from engine.predict.network import Steps, T
+from engine.predict.network import Steps, T, at_once
 from engine.predict.prepare import fold_batch_norm, set_roi_scales
 from engine.predict.preprocess import resized_shape, to_batch
 from engine.predict.settings import Mode, PredictSettings
@@ -146,11 +146,11 @@ class Predictor:
                 break
         else:
             raise ModelError(_NOT_FINITE)
-        with self.running():
-            proposals = stages.propose(self._network, found)[0].proposals
+        proposing = stages.propose(self._network, found)
+        (first,) = yield from _in_steps(proposing, self.device, bf16=self._format.bf16)
         pooled = {name: level for name, level in found.pooled.items() if name != "pool"}
         slim = stages.Features({}, pooled, found.padded, found.shapes, found.prompt_maps)
-        return Held(image.shape[1], image.shape[0], slim, proposals, _kept(image))
+        return Held(image.shape[1], image.shape[0], slim, first.proposals, _kept(image))
 
     def finish(self, held: Held) -> Prediction:
         """The second stage on what is held: what `predict` says of the picture."""
@@ -318,16 +318,6 @@ def _kept(image: Image) -> Image:
         return image.copy()
     size = max(1, round(width * shrink)), max(1, round(height * shrink))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-
-
-def at_once(steps: Steps[T]) -> T:
-    """All steps, one after the other: their result."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
 
 
 def _in_steps(steps: Steps[T], device: torch.device, *, bf16: bool) -> Steps[T]:

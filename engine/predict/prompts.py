@@ -23,8 +23,8 @@ from torchvision.ops import boxes as box_ops
 from engine.errors import ModelError
 from engine.hint import Hint
 from engine.predict import network as stages
-from engine.predict.network import Steps
-from engine.predict.predictor import Held, Image, Predictor, at_once
+from engine.predict.network import Steps, at_once
+from engine.predict.predictor import Held, Image, Predictor
 from engine.prediction import Prediction
 from engine.prompt import Click
 

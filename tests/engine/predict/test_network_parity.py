@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from engine.document.masks import Mask
+from engine.errors import ModelError
+from engine.predict import network as stages
 from engine.predict.predictor import Predictor
 from engine.predict.settings import PredictSettings
 from engine.prediction import Prediction
@@ -112,3 +114,36 @@ def test_that_folding_the_normalisation_leaves_the_features_alone(architecture: 
     assert not any("BatchNorm" in kind for kind in kinds)
     for level in before:
         torch.testing.assert_close(after[level], before[level], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ["maskrcnn_resnet18_slim_fpn", "maskrcnn_resnet50_fpn_v2"])
+def test_that_small_steps_come_to_the_same_as_large_ones(
+    architecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = lively_network(architecture, 96, 160)
+    predictor = Predictor(network, card_of(network, architecture), PredictSettings.reference())
+    image = picture(90, 130)
+    counts: list[int] = []
+    answers: list[Prediction | ModelError] = []
+    for pixels, rois in ((10**9, 10**9), (150, 7)):
+        monkeypatch.setattr(stages, "PIXELS_A_STEP", pixels)
+        monkeypatch.setattr(stages, "ROIS_A_STEP", rois)
+        steps, count = predictor.predict_in_steps([image]), 0
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                answers += stop.value
+                break
+            count += 1
+        counts.append(count)
+    assert counts[1] > counts[0] + 15
+    large, small = answers
+    assert isinstance(large, Prediction)
+    assert isinstance(small, Prediction)
+    assert large.mask_probs is not None
+    assert small.mask_probs is not None
+    assert len(large) > 5
+    np.testing.assert_allclose(small.boxes_xyxy, large.boxes_xyxy, atol=BOX_TOLERANCE)
+    np.testing.assert_allclose(small.scores, large.scores, atol=SCORE_TOLERANCE)
+    np.testing.assert_allclose(small.mask_probs, large.mask_probs, atol=1e-4)

@@ -15,7 +15,8 @@ from engine.document.boolean import iou
 from engine.edges import masks_at_edges
 from engine.errors import ModelError
 from engine.models.prompt_head import NAME, PromptHead
-from engine.predict.predictor import Held, Image, Predictor, at_once
+from engine.predict.network import at_once
+from engine.predict.predictor import Held, Image, Predictor
 from engine.predict.prompts import FeatureCache, Prompter, _Candidates
 from engine.predict.settings import PredictSettings
 from engine.prediction import Prediction
