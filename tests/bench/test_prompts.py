@@ -55,7 +55,7 @@ def _milliseconds(seconds: list[float]) -> str:
 @pytest.mark.bench
 def test_a_box_and_a_click_from_a_warm_cache(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
-    network = lively_network(ARCHITECTURE, SIDE, LONG)
+    network = lively_network(ARCHITECTURE, SIDE, LONG, prompts=True)
     predictor = Predictor(network, card_of(network, ARCHITECTURE), number_format=number_format("cpu"))
     prompter = Prompter(predictor)
     image = picture(600, 800)
@@ -91,7 +91,7 @@ def test_a_box_and_a_click_from_a_warm_cache(row: Row, monkeypatch: pytest.Monke
 def test_the_wait_behind_a_running_batch(row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "models"))
     (tmp_path / "models").mkdir()
-    network = lively_network(ARCHITECTURE, SIDE, LONG)
+    network = lively_network(ARCHITECTURE, SIDE, LONG, prompts=True)
     version = save_version(tmp_path / "models", "bench-r50", network, card_of(network, ARCHITECTURE))
     folder = tmp_path / "pictures"
     folder.mkdir()

@@ -15,10 +15,13 @@ from engine.models.families import NetworkSpec, build
 CLASSES = ("bolt", "nut", "washer")
 
 
-def lively_network(architecture: str, min_size: int = 256, max_size: int = 448) -> FasterRCNN:
+def lively_network(
+    architecture: str, min_size: int = 256, max_size: int = 448, *, prompts: bool = False
+) -> FasterRCNN:
     """A network with random weights whose scores, boxes and masks differ from one RoI to the next."""
     torch.manual_seed(3)
-    network = build(NetworkSpec(architecture, len(CLASSES), min_size=min_size, max_size=max_size))
+    spec = NetworkSpec(architecture, len(CLASSES), min_size=min_size, max_size=max_size, prompts=prompts)
+    network = build(spec)
     with torch.no_grad():
         network.rpn.head.cls_logits.weight *= 30
         network.rpn.head.bbox_pred.weight *= 10
