@@ -71,7 +71,9 @@ search: setup
 
 faults: setup
 	@$(RUN) -m pytest -m "slow or not slow" -s tests/faults tests/engine/project/test_faults.py \
-		tests/engine/project/test_kill.py tests/engine/formats/test_fuzz.py tests/engine/tuning/test_faults.py $(ARGS)
+		tests/engine/project/test_kill.py tests/engine/project/test_opening.py tests/engine/formats/test_fuzz.py \
+		tests/engine/tuning/test_faults.py tests/engine/models/test_weights.py tests/engine/models/test_version.py \
+		tests/gui/test_desk.py tests/test_rules.py $(ARGS)
 
 # Fails where a module is run by no test at all.
 coverage: setup

@@ -73,6 +73,10 @@ class Chosen:
     labels: Tensor
     of: Tensor
 
+    def first(self, count: int) -> Chosen:
+        """At most that many of them."""
+        return Chosen(self.boxes[:count], self.labels[:count], self.of[:count])
+
 
 def prepare_for_training(network: FasterRCNN, recipe: Recipe) -> None:
     """Put the recipe's numbers into torchvision's modules and the network into training mode."""
@@ -108,7 +112,9 @@ def detection_losses(
         logits = _mask_logits(heads, features, shapes, outlined, half)
         losses["mask"] = _mask_loss(heads, logits, outlined, truths)
         if (head := prompt_head(heads)) is not None:
-            losses["prompt"] = _prompt_loss(head, body, logits.detach(), outlined, truths, half)
+            few = torch.cat([torch.arange(len(one.boxes)) < recipe.prompt_rois for one in outlined])
+            outlined = [one.first(recipe.prompt_rois) for one in outlined]
+            losses["prompt"] = _prompt_loss(head, body, logits.detach()[few], outlined, truths, half)
     return losses
 
 

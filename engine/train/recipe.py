@@ -18,9 +18,9 @@ class Recipe:
     together. frozen_stages: how many of the stem and the body's layers keep
     their weights. only_prompts: all but the branch for prompts keeps its weights, and AP its value.
 
-    anchors, rois, mask_rois: a picture, how many the losses of RPN, box head and mask head count at the
-    most, and of the first two the positive_share (the RPN's is a half). proposals_before_nms, proposals:
-    a level and a picture, how many the RPN hands on. near_truth: boxes made around each true one, at
+    anchors, rois, mask_rois, prompt_rois: a picture, how many the losses of RPN, box head, mask head and
+    its branch for prompts count at the most, and of the first two the positive_share (the RPN's is a half).
+    proposals_before_nms, proposals: a level and a picture, how many the RPN hands on. near_truth: boxes made around each true one, at
     most most_near_truth a picture, each edge moved by up to near_by of the side.
 
     window: side in pixels of the part of a picture that a step looks at; 0 leaves it to the data.
@@ -47,6 +47,7 @@ class Recipe:
     proposals: int = 300
     rois: int = 128
     mask_rois: int = 16
+    prompt_rois: int = 8
     positive_share: float = 0.25
     near_truth: int = 8
     most_near_truth: int = 64
