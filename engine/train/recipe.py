@@ -20,8 +20,8 @@ class Recipe:
 
     anchors, rois, mask_rois, prompt_rois: a picture, how many the losses of RPN, box head, mask head and
     its branch for prompts count at the most, and of the first two the positive_share (the RPN's is a half).
-    proposals_before_nms, proposals: a level and a picture, how many the RPN hands on. near_truth: boxes made around each true one, at
-    most most_near_truth a picture, each edge moved by up to near_by of the side.
+    proposals_before_nms, proposals: a level and a picture, how many the RPN hands on. near_truth: boxes made
+    around each true one, at most most_near_truth a picture, each edge moved by up to near_by of the side.
 
     window: side in pixels of the part of a picture that a step looks at; 0 leaves it to the data.
     scales: least and most of a training picture's short side in shares of the model's own;
