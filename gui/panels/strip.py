@@ -43,7 +43,7 @@ class Strip(QWidget):
         self._row.addStretch(1)
         inner = QWidget()
         inner.setLayout(self._row)
-        scroll = QScrollArea()
+        self._scroll = scroll = QScrollArea()
         scroll.setWidget(inner)
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
@@ -80,6 +80,7 @@ class Strip(QWidget):
             view = ShotView(self._background, _SHOT)
             self._row.insertWidget(len(self.views), view)
             self.views.append(view)
+            self._scroll.setMinimumHeight(view.sizeHint().height())  # else the names lose their feet
         for number, view in enumerate(self.views):
             view.setVisible(number < len(chosen.pictures))
         for view, one in zip(self.views, chosen.pictures, strict=False):
