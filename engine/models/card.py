@@ -30,6 +30,10 @@ WEIGHTS_SUFFIX = ".safetensors"
 CARD_SUFFIX = ".json"
 PENDING_SUFFIX = ".new"  # appended to either file while a version is being replaced
 
+PLAIN_AP, FINE_AP = "held_out_mask_ap", "held_out_fine_mask_ap"
+"""Metrics of a card: mask AP on images held out of the training, drawn by the class branch and by that for
+prompts."""
+
 _MAX_CARD_BYTES = 16 * 2**20
 _NAME = re.compile(r"\w[\w.+-]{0,99}")
 # A dot that Windows drops, and extensions that would make a name look like a file.
@@ -69,6 +73,12 @@ class ModelCard:
     sha256: str = ""
     schema: int = SCHEMA
     extra: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def draws_finely(self) -> bool:
+        """Whether the branch for prompts draws detections better, as measured on held-out images."""
+        plain, fine = self.metrics.get(PLAIN_AP), self.metrics.get(FINE_AP)
+        return plain is not None and fine is not None and fine > plain
 
     def __post_init__(self) -> None:
         check_name(self.name)

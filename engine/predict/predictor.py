@@ -113,6 +113,11 @@ class Predictor:
         return self._network
 
     @property
+    def _draws_finely(self) -> bool:
+        wanted = self.settings.fine_masks
+        return self.card.draws_finely if wanted is None else wanted
+
+    @property
     def has_masks(self) -> bool:
         """Whether there is a mask head."""
         return isinstance(self._network, MaskRCNN)
@@ -155,7 +160,7 @@ class Predictor:
     def finish(self, held: Held) -> Prediction:
         """The second stage on what is held: what `predict` says of the picture."""
         features = held.features
-        if not self.settings.fine_masks:
+        if not self._draws_finely:
             features = dataclasses.replace(features, prompt_maps=[])
         with self.running():
             _, (found,) = at_once(stages.finish(self._network, features, [held.proposals]))
@@ -258,7 +263,7 @@ class Predictor:
     def _forward(
         self, images: Sequence[Image], network: FasterRCNN, device: torch.device, shrink: float
     ) -> Steps[list[Prediction | ModelError]]:
-        whole = yield from self._pass(images, network, device, shrink, fine=self.settings.fine_masks)
+        whole = yield from self._pass(images, network, device, shrink, fine=self._draws_finely)
         found = whole.found
         return [
             self._answer(image.shape[:2], one, shape) if ok else ModelError(_NOT_FINITE)

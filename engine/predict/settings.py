@@ -19,8 +19,8 @@ class PredictSettings:
 
     score_threshold, nms_iou: 0..1. max_detections: an image. proposals: RoIs that reach the box
     head; None leaves torchvision's 1000. min_size, max_size: sides of the resized image in pixels;
-    None keeps those the model was trained with. fine_masks: draw detections by the branch for prompts, where
-    the model has one.
+    None keeps those the model was trained with. fine_masks: draw detections by the branch for prompts; None
+    does so where that was measured to be better, see `ModelCard.draws_finely`.
     """
 
     mode: Mode = Mode.FAST
@@ -30,7 +30,7 @@ class PredictSettings:
     proposals: int | None = 300
     min_size: int | None = None
     max_size: int | None = None
-    fine_masks: bool = True
+    fine_masks: bool | None = None
 
     @classmethod
     def reference(cls, *, max_detections: int = 100) -> PredictSettings:

@@ -89,9 +89,10 @@ def evaluate_network(
     device: str,
     *,
     on_image: Callable[[], None] = lambda: None,
+    fine_masks: bool | None = None,
 ) -> Evaluation:
     """As `evaluate`, for a network in memory; it is not to be used afterwards."""
-    settings = PredictSettings(max_detections=MAX_DETECTIONS)
+    settings = PredictSettings(max_detections=MAX_DETECTIONS, fine_masks=fine_masks)
     last = NumberFormat(False, True, 1.0, "as it is trained")
     predictor = Predictor(network, card, settings, device=device, number_format=last)
     return evaluate(predictor, truth, on_image=on_image)

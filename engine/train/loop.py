@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
+import itertools
 import json
 import math
 import time
@@ -25,9 +26,11 @@ from torchvision.models.detection import FasterRCNN
 from engine.device import use_threads
 from engine.errors import DataError, MediaError, ModelError, TrainingError
 from engine.formats.labelled import LabelledSet
-from engine.models.card import check_name
+from engine.models.card import FINE_AP, PLAIN_AP, check_name
 from engine.models.prompt_head import NAME as PROMPT_HEAD
+from engine.models.prompt_head import prompt_head
 from engine.models.store import ModelStore
+from engine.models.version import load_network
 from engine.train.augment import training_sample
 from engine.train.dataset import Dataset, batch_indices
 from engine.train.distributed import ALONE, Team
@@ -109,6 +112,7 @@ def train(
             if showing and team.is_first and showing.is_due(run.progress(), run.at.seconds):
                 yield run.look(showing)
             if not run.goes_on():
+                run.compare_masks(on_image)
                 break
             yield run.step()
             while run.notices:
@@ -366,7 +370,12 @@ class Run:
 
         card = self.versions.card(self.plan.name, self.at, {})
         metrics = evaluate_network(
-            copy.deepcopy(network), card, held_out, str(self.device), on_image=count
+            copy.deepcopy(network),
+            card,
+            held_out,
+            str(self.device),
+            on_image=count,
+            fine_masks=self.recipe.only_prompts,
         ).scores.metrics
         score = metrics.get("mask_ap", metrics.get("box_ap", 0.0))
         is_best = score > self.at.best
@@ -374,6 +383,30 @@ class Run:
             self.versions.put_aside(network, self.at, metrics)
         self.at = self.at.measured(score)
         return Measured(self.at.step, metrics, is_best)
+
+    def compare_masks(self, on_image: OnImage) -> None:
+        """Note on the best version's card how good its masks are drawn by either branch."""
+        held_out, kept = self.plan.held_out, self.versions.aside() if self.at.best >= 0 else None
+        if held_out is None or kept is None or not self.team.is_first:
+            return
+        network = load_network(kept)
+        if FINE_AP in kept.card.metrics or prompt_head(network.roi_heads) is None:
+            return
+        count = itertools.count(1)
+        alone = self.team.size == 1  # the others are done, and no longer hear that somebody stops
+
+        def counted() -> None:
+            if alone:
+                on_image(next(count), len(held_out.images))
+
+        of_prompts = self.recipe.only_prompts  # these were measured so all the time
+        other = evaluate_network(
+            network, kept.card, held_out, str(self.device), on_image=counted, fine_masks=not of_prompts
+        )
+        aps = kept.card.metrics.get(PLAIN_AP, 0.0), other.scores.metrics.get("mask_ap", 0.0)
+        self.versions.note(
+            kept, dict(zip((PLAIN_AP, FINE_AP), aps[::-1] if of_prompts else aps, strict=True))
+        )
 
     def look(self, showing: Showing) -> Pictured:
         """Run the averaged weights on the images that are shown."""

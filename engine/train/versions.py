@@ -5,6 +5,7 @@ Knows cards and files; nothing of steps, losses or measurements.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,11 @@ class Versions:
             return read_version(self.folder / f"{self.plan.name}{WEIGHTS_SUFFIX}")
         except ModelError:
             return None
+
+    def note(self, kept: ModelVersion, metrics: Mapping[str, float]) -> None:
+        """Write more of what was measured on the card of the weights that were put aside."""
+        card = dataclasses.replace(kept.card, metrics={**kept.card.metrics, **metrics})
+        save_version(self.folder, self.plan.name, load_network(kept), card)
 
     def save_best(self, at: Standing, otherwise: Callable[[], FasterRCNN]) -> ModelVersion:
         """Save under the plan's name what was put aside; where nothing was measured, what there is."""
