@@ -193,8 +193,13 @@ def hash_file(known: KnownFile, folder: Path) -> Match | None:
 
 
 def apply_hash(connection: sqlite3.Connection, match: Match) -> None:
-    """Write what `hash_file` found: the file's hash, or that it changed since it was last seen."""
+    """Write what `hash_file` found: the file's hash, or that it changed since it was last seen.
+
+    Nothing, where more was found out meanwhile: what was read then may be another file by now.
+    """
     known, file = match.known, match.file
+    if known_file(connection, known.media_ids[0]) != known:
+        return
     same_stat = (file.size, file.mtime_ns) == (known.size, known.mtime_ns)
     if match.content_hash == known.content_hash or (not known.content_hash and same_stat):
         _apply_same(connection, match)

@@ -105,7 +105,12 @@ def begin(person: Person, *, minutes: float | None = None) -> None:
     iterations = 200 if minutes is None else None
     request = FineTune(desk.folder, iterations=iterations, minutes=minutes, side=SIDE, against="starter")
     COMMANDS["tune.learn"].run(person.window.context, request)
-    person.wait(lambda: tuning.losses or not tuning.is_running, LONG)
+
+    def has_begun() -> bool:  # and is not the one before it
+        training = tuning.training
+        return training is not None and training.stage is not Stage.FAILED and training.step > 0
+
+    person.wait(lambda: has_begun() or not tuning.is_running, LONG)
     assert tuning.training is not None
     assert tuning.is_running, tuning.training.problem
 

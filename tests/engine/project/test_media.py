@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -346,3 +347,22 @@ def test_that_only_frames_with_something_on_record_are_worth_listing(tmp_path: P
         assert project.blank_frames() == frozenset()
         with pytest.raises(ProjectError, match=r"knows no file other\.mp4"):
             project.frame_item("other.mp4", 1)
+
+
+def test_that_a_hash_that_comes_late_does_not_take_a_renamed_file_for_a_changed_one(tmp_path: Path) -> None:
+    for number in range(2):
+        (tmp_path / f"{number}.png").write_bytes(b"x" * (number + 1))
+    with Project.open(tmp_path) as project:
+        project.refresh()
+        media_id = draw_on(project, "1.png")
+        with project._reading() as connection:
+            known = media_index.known_file(connection, media_id)
+        (tmp_path / "1.png").rename(tmp_path / "2.png")
+        (tmp_path / "0.png").rename(tmp_path / "1.png")
+        # Read after the renaming, with what was known before it.
+        late = media_index.hash_file(replace(known, content_hash=""), tmp_path)
+        assert late is not None
+        project.refresh()
+        project._write(lambda connection: media_index.apply_hash(connection, late))
+        assert id_of(project, "2.png") == media_id
+        assert not project.changed_media()
