@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -75,7 +76,8 @@ class PromptHead(nn.Module):
 
     def look(self, body: Sequence[Tensor]) -> list[Tensor]:
         """What is kept of a batch's maps (finest first) until somebody asks: a fifth of them or less."""
-        return [self.finest(body[0])] + [level(found) for level, found in zip(self.levels, body, strict=True)]
+        maps = [self.finest(body[0]), *(level(found) for level, found in zip(self.levels, body, strict=True))]
+        return [one.contiguous(memory_format=torch.channels_last) for one in maps]
 
     def pool(self, maps: Sequence[Tensor], regions: Tensor, padded: tuple[int, int]) -> Seen:
         """RoIAlign. maps: one picture's of `look`, c x h x w each. regions: R x 4, pixels of the padded
@@ -159,9 +161,12 @@ def _resampled(level: Tensor, region: Sequence[float], padded: tuple[int, int], 
     _, height, width = level.shape
     down, first_row = _along(height, region[1] * height / padded[0], region[3] * height / padded[0], side)
     across, first_column = _along(width, region[0] * width / padded[1], region[2] * width / padded[1], side)
-    part = level[:, first_row : first_row + down.shape[1], first_column : first_column + across.shape[1]]
-    found: Tensor = down.to(part) @ part @ across.to(part).T
-    return found
+    # A cell's channels lie together, so that the first product is one of large matrices, without a copy.
+    part = level.permute(1, 2, 0)[first_row : first_row + down.shape[1]]
+    part = part[:, first_column : first_column + across.shape[1]]
+    rows: Tensor = (down.to(part) @ part.flatten(1)).view(side, *part.shape[1:])
+    found: Tensor = across.to(part) @ rows
+    return found.permute(2, 0, 1)
 
 
 def _along(count: int, begin: float, end: float, side: int) -> tuple[Tensor, int]:
@@ -169,11 +174,13 @@ def _along(count: int, begin: float, end: float, side: int) -> tuple[Tensor, int
     are in cells; and the first cell they are for. Beyond the edges the outermost cell goes on.
     """
     a_part = max(1, min(8, round((end - begin) / side) + 1))
-    at = begin + (torch.arange(side * a_part) + 0.5) / (side * a_part) * (end - begin)
-    taps = _taps(count, at)
     first = int(max(0, min(count - 1, begin - 1)))
     last = int(max(first + 1, min(count, end + 2)))
-    return taps[:, first:last].reshape(side, a_part, last - first).mean(dim=1), first
+    # In numpy: tensors of a few numbers cost more to make than to use.
+    at = begin + (np.arange(side * a_part, dtype=np.float32) + 0.5) / (side * a_part) * (end - begin)
+    taps = np.abs(np.arange(first, last, dtype=np.float32) - np.clip(at - 0.5, 0, count - 1)[:, None])
+    weights = np.maximum(1 - taps, 0).reshape(side, a_part, last - first).mean(axis=1, dtype=np.float32)
+    return torch.from_numpy(weights), first
 
 
 def _taps(count: int, at: Tensor) -> Tensor:
