@@ -68,12 +68,7 @@ def masks_at_edges(
 
 
 def _mask_at_edges(
-    answer: Prediction,
-    row: int,
-    picture: Rgb,
-    clicks: Sequence[Click],
-    cutoff: float,
-    plain: Mask,
+    answer: Prediction, row: int, picture: Rgb, clicks: Sequence[Click], cutoff: float, plain: Mask
 ) -> Mask:
     assert answer.mask_probs is not None
     x0, y0, x1, y1 = (float(edge) for edge in answer.frames[row])

@@ -10,13 +10,13 @@ import queue
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 
+from engine.closing import Closing
 from engine.messages import Canceled, Event, Failed, FineTune, Finished, OrderId, Priority, Request
 from engine.project import Project
 
 
-class Session:
+class Session(Closing):
     """A running engine. `listener` gets every event, those of a fine-tuning on another thread than those of
     the worker, and must return at once.
 
@@ -71,14 +71,6 @@ class Session:
         self._worker.close()
         self._tuner.close(timeout)
         self._worker.join(timeout)
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def run_to_end(request: Request) -> Generator[Event, None, None]:

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
+from engine.closing import Closing
 from engine.document.records import ClassDef, ReviewState
 from engine.errors import DataError
 from engine.exchange.spool import Spool
@@ -109,20 +109,12 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}es" if noun.endswith("s") else f"{number:,} {noun}s"
 
 
-class Prepared:
+class Prepared(Closing):
     """An import that was read and checked, and not taken in yet. A context manager, which forgets it."""
 
     def __init__(self, summary: Summary, spool: Spool, classes: Sequence[ClassDef], extra: str) -> None:
         self.summary = summary
         self._spool, self._classes, self._extra = spool, tuple(classes), extra
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Forget it."""

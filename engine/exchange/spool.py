@@ -11,9 +11,9 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self, cast
+from typing import cast
 
+from engine.closing import Closing
 from engine.document.masks import pack
 from engine.errors import DataError
 from engine.formats.reading import ReadImage
@@ -30,7 +30,7 @@ CREATE TABLE class_count (class_id INTEGER PRIMARY KEY, instances INTEGER);
 """
 
 
-class Spool:
+class Spool(Closing):
     """The file; use it as a context manager, which removes it."""
 
     def __init__(self) -> None:
@@ -45,14 +45,6 @@ class Spool:
         self.instances = 0
         self.ignore_regions = 0
         self.by_class: dict[int, int] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Remove the file."""

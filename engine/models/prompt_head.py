@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -126,10 +127,10 @@ def in_regions(logits: Tensor) -> tuple[Tensor, Tensor]:
     """
     side = logits.shape[-1]
     wide = 1 + 2 * MARGIN
-    cells = (torch.arange(SIDE, device=logits.device) + 0.5) / SIDE * wide - MARGIN  # 0..1 in the box
-    inside = ((cells > 0) & (cells < 1)).float()
-    inside = inside[:, None] * inside
-    taps = _taps(side, cells.to(logits) * side)
+    cells = (np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE * wide - MARGIN  # 0..1 in the box
+    within = (cells > 0) & (cells < 1)
+    inside = torch.from_numpy(np.outer(within, within)).to(logits)
+    taps = torch.from_numpy(_taps(0, side, cells * side)).to(logits)
     moved = taps @ logits @ taps.T
     return torch.where(inside > 0, moved, OUTSIDE), inside.expand_as(moved)
 
@@ -176,14 +177,17 @@ def _along(count: int, begin: float, end: float, side: int) -> tuple[Tensor, int
     a_part = max(1, min(8, round((end - begin) / side) + 1))
     first = int(max(0, min(count - 1, begin - 1)))
     last = int(max(first + 1, min(count, end + 2)))
-    # In numpy: tensors of a few numbers cost more to make than to use.
     at = begin + (np.arange(side * a_part, dtype=np.float32) + 0.5) / (side * a_part) * (end - begin)
-    taps = np.abs(np.arange(first, last, dtype=np.float32) - np.clip(at - 0.5, 0, count - 1)[:, None])
-    weights = np.maximum(1 - taps, 0).reshape(side, a_part, last - first).mean(axis=1, dtype=np.float32)
-    return torch.from_numpy(weights), first
+    taps = _taps(first, last, at).reshape(side, a_part, last - first)
+    return torch.from_numpy(taps.mean(axis=1, dtype=np.float32)), first
 
 
-def _taps(count: int, at: Tensor) -> Tensor:
-    """len(at) x count weights of linear interpolation; cell n's centre lies at n + 0.5."""
-    centres = torch.arange(count, device=at.device, dtype=at.dtype)
-    return (1 - (centres - (at - 0.5).clamp(0, count - 1)[:, None]).abs()).clamp(min=0)
+def _taps(first: int, last: int, at: NDArray[np.floating]) -> NDArray[np.float32]:
+    """len(at) x (last - first) weights of linear interpolation between cells; cell n's centre is at n + 0.5.
+
+    In numpy: tensors of a few numbers cost more to make than to use.
+    """
+    centres = np.arange(first, last, dtype=np.float32) + 0.5
+    away = np.abs(centres - np.clip(at, centres[0], centres[-1])[:, None])
+    found: NDArray[np.float32] = np.maximum(1 - away, 0).astype(np.float32, copy=False)
+    return found

@@ -11,9 +11,9 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
+from engine.closing import Closing
 from engine.errors import ProjectError
 from engine.project.connect import Readers, copy_database, is_damage, told
 from engine.project.health import check_pages
@@ -23,7 +23,7 @@ from engine.project.writer import Unsaved, Writer
 T = TypeVar("T")
 
 
-class ProjectDatabase:
+class ProjectDatabase(Closing):
     """An open project's database. Every method may be called from any thread.
 
     Methods that write raise ProjectError on a project that is open for reading only; all raise it for a
@@ -126,14 +126,6 @@ class ProjectDatabase:
             raise ProjectError(
                 f"{refused} edits could not be written to {self.database}: the disk refused them."
             )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     # Inside
 

@@ -39,9 +39,6 @@ INSIDE = 0.1
 OVERLAP_WEIGHT = 0.5
 """Of the overlap in the loss of prompts, beside the pixels'."""
 
-FINEST_STRIDE = 4
-"""Pixels a cell of the body's finest map."""
-
 LEFT_OUT = -1
 """torchvision's mark for a box that no loss counts."""
 
@@ -114,7 +111,9 @@ def detection_losses(
         if (head := prompt_head(heads)) is not None:
             few = torch.cat([torch.arange(len(one.boxes)) < recipe.prompt_rois for one in outlined])
             outlined = [one.first(recipe.prompt_rois) for one in outlined]
-            losses["prompt"] = _prompt_loss(head, body, logits.detach()[few], outlined, truths, half)
+            maps = [level.detach() for level in body]
+            padded = batch.shape[-2], batch.shape[-1]
+            losses["prompt"] = _prompt_loss(head, maps, padded, logits.detach()[few], outlined, truths, half)
     return losses
 
 
@@ -275,6 +274,7 @@ def _taken_for(labels: Tensor, count: int) -> Tensor:
 def _prompt_loss(
     head: PromptHead,
     body: Sequence[Tensor],
+    padded: tuple[int, int],
     logits: Tensor,
     outlined: Sequence[Chosen],
     truths: Sequence[Truth],
@@ -282,8 +282,8 @@ def _prompt_loss(
 ) -> Tensor:
     """The branch for prompts, which learns from the others and teaches them nothing: AP stays what it is.
 
-    body: the backbone's maps; logits: of boxes beside true ones, as a person's are. Each gets up to
-    MOST_CLICKS clicks where the mask is wrong, as a person would click.
+    body: the backbone's maps of a batch of that height and width; logits: of boxes beside true ones, as a
+    person's are. Each gets up to MOST_CLICKS clicks where the mask is wrong, as a person would click.
     """
     taken = _taken_for(torch.cat([one.labels for one in outlined]), logits.shape[1])
     said, inside = in_regions(logits[torch.arange(len(logits)), taken].float())
@@ -291,13 +291,12 @@ def _prompt_loss(
     wanted = _truth_in(frames, outlined, truths, SIDE).to(said.device)
     if not len(wanted):
         return sum((one.sum() * 0 for one in head.parameters()), said.sum() * 0)
-    padded = body[0].shape[-2] * FINEST_STRIDE, body[0].shape[-1] * FINEST_STRIDE
     with half:
-        maps = head.look([level.detach() for level in body])
+        maps = head.look(body)
         seen = [head.pool([m[n] for m in maps], own, padded) for n, own in enumerate(frames)]
         both = Seen(torch.cat([one.coarse for one in seen]), torch.cat([one.fine for one in seen]))
         with torch.no_grad():
-            unheard = head(both, said, inside, torch.zeros_like(said[:, None].expand(-1, 2, -1, -1)))
+            unheard = head(both, said, inside, said.new_zeros((len(said), 2, SIDE, SIDE)))
         found = head(both, said, inside, _simulated_clicks(unheard.sigmoid(), wanted))
     return _of_pixels(found, wanted) + OVERLAP_WEIGHT * _of_overlap(found, wanted)
 

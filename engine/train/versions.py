@@ -5,15 +5,22 @@ Knows cards and files; nothing of steps, losses or measurements.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torchvision.models.detection import FasterRCNN
 
 from engine.errors import ModelError
-from engine.models.card import CARD_SUFFIX, WEIGHTS_SUFFIX, Json, ModelCard, ModelVersion, read_version
+from engine.models.card import (
+    CARD_SUFFIX,
+    WEIGHTS_SUFFIX,
+    Json,
+    ModelCard,
+    ModelVersion,
+    read_version,
+    write_card,
+)
 from engine.models.version import load_network, save_version
 from engine.train.plan import TrainPlan
 from engine.train.recipe import Recipe
@@ -52,8 +59,7 @@ class Versions:
 
     def note(self, kept: ModelVersion, metrics: Mapping[str, float]) -> None:
         """Write more of what was measured on the card of the weights that were put aside."""
-        card = dataclasses.replace(kept.card, metrics={**kept.card.metrics, **metrics})
-        save_version(self.folder, self.plan.name, load_network(kept), card)
+        write_card(kept, replace(kept.card, metrics={**kept.card.metrics, **metrics}))
 
     def save_best(self, at: Standing, otherwise: Callable[[], FasterRCNN]) -> ModelVersion:
         """Save under the plan's name what was put aside; where nothing was measured, what there is."""

@@ -18,18 +18,15 @@ import cv2
 import numpy as np
 
 from engine.classical import snapped
-from engine.device import number_format, use_threads
+from engine.device import use_threads
 from engine.document.boolean import iou
 from engine.document.mask import EMPTY, Mask
 from engine.document.polygons import from_polygons
 from engine.edges import masks_at_edges
 from engine.hint import Hint, fitted
-from engine.models.store import default_store
-from engine.models.version import load_network
-from engine.predict.predictor import Predictor
 from engine.predict.prompts import Prompter
 from engine.train.sources import load_labelled
-from tests.bench.simulated_person import boundary_iou, instances_of
+from tests.bench.simulated_person import boundary_iou, instances_of, predictor_of
 
 CORNERS, NOISE = 8, 0.05
 
@@ -58,10 +55,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     use_threads(window=False)
-    version = default_store().resolve(options.model)
-    prompter = Prompter(
-        predictor := Predictor(load_network(version), version.card, number_format=number_format("cpu"))
-    )
+    predictor = predictor_of(options.model)
+    prompter = Prompter(predictor)
     draw = np.random.default_rng(options.seed)
     figures: dict[str, list[tuple[float, float]]] = {}
     for image, pixels, every in instances_of(

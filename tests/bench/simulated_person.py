@@ -47,6 +47,12 @@ SHOWN_CLICKS = tuple(range(11))
 Figures = dict[str, list[float]]
 
 
+def predictor_of(model: str) -> Predictor:
+    """A model of the store, or of a file, ready to run."""
+    version = default_store().resolve(model)
+    return Predictor(load_network(version), version.card, number_format=number_format("cpu"))
+
+
 def instances_of(images: Sequence[LabelledImage]) -> Iterator[tuple[LabelledImage, Rgb, list[Mask]]]:
     """Each picture with its true masks of 16 pixels and more."""
     for image in images:
@@ -234,9 +240,8 @@ def main() -> None:
     images = whole.images[: options.images]
     results = {"no model": measure(images, None, None, options.seed)}
     for name in options.model:
-        version = default_store().resolve(name)
-        predictor = Predictor(load_network(version), version.card, number_format=number_format("cpu"))
-        results[version.card.name] = measure(images, Prompter(predictor), predictor, options.seed)
+        predictor = predictor_of(name)
+        results[predictor.card.name] = measure(images, Prompter(predictor), predictor, options.seed)
     means = {
         name: {what: round(statistics.fmean(all_), 4) for what, all_ in figures.items()}
         for name, figures in results.items()

@@ -339,14 +339,20 @@ def test_that_the_list_is_told_when_the_project_is_let_go(opened: Desk) -> None:
     assert listed == [0], "or a list would paint images that nobody knows any more"
 
 
-def test_that_a_project_moves_to_where_its_pictures_are_now(
-    opened: Desk, folder: Path, tmp_path: Path, wait: Wait
-) -> None:
+def drawn_in_known_files(opened: Desk, wait: Wait) -> tuple[Instance, Project]:
+    """An instance that is saved, in a project that would know its files again elsewhere."""
     one = draw(opened, a_class(opened, wait).id)
     wait(lambda: is_saved(opened))
     assert opened.project is not None
     for item in opened.media:
         opened.project.ensure_hash(item.id)
+    return one, opened.project
+
+
+def test_that_a_project_moves_to_where_its_pictures_are_now(
+    opened: Desk, folder: Path, tmp_path: Path, wait: Wait
+) -> None:
+    one, _ = drawn_in_known_files(opened, wait)
     to = tmp_path / "elsewhere" / "2026"
     to.mkdir(parents=True)
     for name in ("a.png", "b.png"):
@@ -383,13 +389,9 @@ def test_that_a_move_that_fails_leaves_the_project_open_where_it_was(
 def test_that_a_restored_backup_is_open_in_the_folder_that_was_just_looked_at(
     opened: Desk, folder: Path, tmp_path: Path, wait: Wait
 ) -> None:
-    one = draw(opened, a_class(opened, wait).id)
-    wait(lambda: is_saved(opened))
-    assert opened.project is not None
-    for item in opened.media:
-        opened.project.ensure_hash(item.id)
+    one, project = drawn_in_known_files(opened, wait)
     copy = tmp_path / "copy.db"
-    opened.project.backup_to(copy)
+    project.backup_to(copy)
     to = tmp_path / "another disk"
     to.mkdir()
     for name in ("a.png", "b.png", "c.png"):
