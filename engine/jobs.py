@@ -63,6 +63,9 @@ GPU_BATCH = 8
 LOOK_AHEAD_BATCHES = 4
 """How many batches' worth of decoded pictures are sorted by shape, so that a batch is padded little."""
 
+BOXES_A_STEP = 8
+"""Of a data set of boxes that get their masks; a prompt waits no longer than for these."""
+
 Image = NDArray[np.uint8]
 Answered: TypeAlias = tuple[MediaItem, Prediction | MaskwrightError]
 OpenProject: TypeAlias = Callable[[Path], AbstractContextManager[Project]]
@@ -134,12 +137,12 @@ class Jobs:
             prompter = self._prompts_of(predictor)
             prediction = yield from prompter.predict(_content_of(request), _reader(request))
         else:
-            prediction = predictor.predict([_reader(request)()])[0]
+            prediction = yield from predictor.predict_one(_reader(request)())
         yield Predicted(order, request.generation, prediction)
         return {"instances": len(prediction)}
 
     def _predict_pixels(self, order: OrderId, request: PredictPixels) -> Job:
-        prediction = self._model(request.choice).predictor.predict([request.pixels])[0]
+        prediction = yield from self._model(request.choice).predictor.predict_one(request.pixels)
         yield Predicted(order, 0, prediction)
         return {"instances": len(prediction)}
 
@@ -168,7 +171,7 @@ class Jobs:
 
     def _explain(self, order: OrderId, request: Explain) -> Job:
         model = self._model(request.choice)
-        explanation = model.predictor.explain(_reader(request)())
+        explanation = yield from model.predictor.explain(_reader(request)())
         yield Explained(order, request.generation, explanation)
         return {"instances": len(explanation.prediction)}
 
@@ -176,11 +179,8 @@ class Jobs:
         model = self._model(request.choice)
         yield ModelReady(order, model.predictor.card.name, model.device_in_words)
 
-        def predict(picture: Image) -> Prediction:
-            return model.predictor.predict([picture])[0]
-
         with self._open_project(request.folder) as project:
-            return (yield from examine(order, request, project, model.sha256, predict))
+            return (yield from examine(order, request, project, model.sha256, model.predictor.predict_one))
 
     def _compare(self, order: OrderId, request: Compare) -> Job:
         from engine.train.comparing import compare  # its report draws: labelling need not wait for that
@@ -196,8 +196,13 @@ class Jobs:
 
         def mask_boxes(picture: Image, boxes: Sequence[Box], names: Sequence[str]) -> Steps[Sequence[Mask]]:
             held = (yield from model.predictor.try_to_hold(picture)) or model.predictor.hold(picture)
-            answer = prompter.predict_boxes(held, boxes, names)
-            return masks_at_edges(answer, held.picture, (), request.mask_cutoff)
+            masks: list[Mask] = []
+            for start in range(0, len(boxes), BOXES_A_STEP):
+                some = slice(start, start + BOXES_A_STEP)
+                answer = prompter.predict_boxes(held, boxes[some], names[some])
+                masks += masks_at_edges(answer, held.picture, (), request.mask_cutoff)
+                yield
+            return masks
 
         with self._open_project(request.folder) as project:
             return (yield from upgrade(order, request, project, mask_boxes))

@@ -24,6 +24,7 @@ from engine.explanation import Explanation, Fate
 from engine.media.image import read_rgb
 from engine.models.store import default_store
 from engine.models.version import load_network
+from engine.predict.network import at_once
 from engine.predict.predictor import Predictor
 from gui.layers import Look, Part, Step, heat_of, layers_of
 from gui.panels.explain import MaskTile
@@ -113,7 +114,7 @@ def explained() -> tuple[Explanation, Rgb]:
     """The sample as the bundled model sees it, and the picture at the size that it sees."""
     version = default_store().resolve("starter")
     image = read_rgb(SAMPLE)
-    explanation = Predictor(load_network(version), version.card).explain(image)
+    explanation = at_once(Predictor(load_network(version), version.card).explain(image))
     height, width = explanation.resized
     small = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
     return explanation, np.ascontiguousarray(small, np.uint8)

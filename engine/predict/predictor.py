@@ -136,7 +136,7 @@ class Predictor:
 
         Raises ModelError where memory ends even at half the size, or the numbers are not finite.
         """
-        return self._at_some_size(image, lambda shrink: at_once(self.try_to_hold(image, shrink)))
+        return at_once(self._at_some_size(image, lambda shrink: self.try_to_hold(image, shrink)))
 
     def try_to_hold(self, image: Image, shrink: float = 1.0) -> Steps[Held | None]:
         """As `hold`, in steps and at that part of the size alone; None when memory ran out."""
@@ -157,13 +157,13 @@ class Predictor:
         slim = stages.Features({}, pooled, found.padded, found.shapes, found.prompt_maps)
         return Held(image.shape[1], image.shape[0], slim, first.proposals, _kept(image))
 
-    def finish(self, held: Held) -> Prediction:
-        """The second stage on what is held: what `predict` says of the picture."""
+    def finish(self, held: Held) -> Steps[Prediction]:
+        """The second stage on what is held, in steps: what `predict` says of the picture."""
         features = held.features
         if not self._draws_finely:
             features = dataclasses.replace(features, prompt_maps=[])
-        with self.running():
-            _, (found,) = at_once(stages.finish(self._network, features, [held.proposals]))
+        steps = stages.finish(self._network, features, [held.proposals])
+        _, (found,) = yield from _in_steps(steps, self.device, bf16=self._format.bf16)
         return self._answer((held.height, held.width), found, held.features.shapes[0])
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
@@ -176,6 +176,13 @@ class Predictor:
             if isinstance(answer, ModelError):
                 raise answer
         return [answer for answer in answers if isinstance(answer, Prediction)]
+
+    def predict_one(self, image: Image) -> Steps[Prediction]:
+        """Of one picture, in steps: see `predict_in_steps`. Raises ModelError."""
+        (answer,) = yield from self.predict_in_steps([image])
+        if isinstance(answer, ModelError):
+            raise answer
+        return answer
 
     def predict_each(self, images: Sequence[Image]) -> list[Prediction | ModelError]:
         """One answer a picture. Out of memory: half the batch, then a smaller side, then the CPU."""
@@ -194,13 +201,13 @@ class Predictor:
             return first + (yield from self.predict_in_steps(images[half:]))
         return [self._last_resorts(images[0])]
 
-    def explain(self, image: Image) -> Explanation:
-        """The prediction of one picture with all that came before it. Raises ModelError."""
+    def explain(self, image: Image) -> Steps[Explanation]:
+        """The prediction of one picture with all that came before it, in steps. Raises ModelError."""
 
-        def explain(shrink: float) -> Explanation | None:
-            return at_once(self._unless_memory_ends(lambda: self._explain(image, shrink)))
+        def explain(shrink: float) -> Steps[Explanation | None]:
+            return self._unless_memory_ends(lambda: self._explain(image, shrink))
 
-        return self._at_some_size(image, explain)
+        return (yield from self._at_some_size(image, explain))
 
     def _explain(self, image: Image, shrink: float) -> Steps[Explanation]:
         whole = yield from self._pass([image], self._network, self.device, shrink, fine=False)
@@ -210,10 +217,10 @@ class Predictor:
         with torch.inference_mode():
             return explanation_of(self._network, whole, answer)
 
-    def _at_some_size(self, image: Image, work: Callable[[float], T | None]) -> T:
+    def _at_some_size(self, image: Image, work: Callable[[float], Steps[T | None]]) -> Steps[T]:
         """What work(part of the size) comes to where memory suffices. Raises ModelError."""
         for shrink in (1.0, *SMALLER_SIDES):
-            if (done := work(shrink)) is not None:
+            if (done := (yield from work(shrink))) is not None:
                 return done
         height, width = image.shape[:2]
         raise ModelError(

@@ -115,12 +115,9 @@ class Prompter:
         yield from self._look(key, read)
         held = self.cache.get(key)
         if held is not None:
-            return self._predictor.finish(held)
+            return (yield from self._predictor.finish(held))
         # No room: smaller, or elsewhere, and nothing is kept.
-        (answer,) = yield from self._predictor.predict_in_steps([read()])
-        if isinstance(answer, ModelError):
-            raise answer
-        return answer
+        return (yield from self._predictor.predict_one(read()))
 
     def _look(self, key: Hashable, read: Callable[[], Image]) -> Steps[None]:
         """Put the picture into the cache, if there is room; one look a picture, whoever goes on with it."""
@@ -190,7 +187,7 @@ class Prompter:
         return Prediction.joined(list(self.points_one_by_one(held, clicks)))
 
     def points_one_by_one(self, held: Held, clicks: Sequence[Click]) -> Iterator[Prediction]:
-        """The same, one detection each; a mask is made when it is needed to tell which is the next best.
+        """The same, one detection each; masks are made when they are needed to tell which is the next best.
 
         Their boxes contain every positive click; a candidate whose mask holds a negative one is left out
         where there are others. Raises ModelError where no click is positive.
@@ -201,22 +198,29 @@ class Prompter:
         with self._predictor.running():
             found = self._scored(held, wanted)
         boxes = found.boxes / _scale(held).to(found.boxes)
+        scores = found.scores.tolist()
         ranked: list[tuple[bool, float, int, Prediction]] = []  # a heap: what opposes the clicks is last
-        is_first = True
-        for row, best_to_come in enumerate((*found.scores.tolist(), 0.0)):
-            # A mask can only lower what the box head says.
-            while ranked and not ranked[0][0] and -ranked[0][1] >= best_to_come:
-                yield heapq.heappop(ranked)[-1]
-                is_first = False
-            if row < len(boxes):
-                only = found.take(torch.tensor([row], device=boxes.device))
+        made, some_agree = 0, False
+        while made < len(scores) or ranked:
+            best = -ranked[0][1] if ranked and not ranked[0][0] else None
+            # A mask can only lower what the box head says: those that score more could still be better.
+            rivals = 1 if best is None else sum(score > best for score in scores[made:])
+            rows = list(range(made, min(made + rivals, len(scores))))
+            if rows:
+                few = found.take(torch.tensor(rows, device=boxes.device))
                 with self._predictor.running():
-                    probs, frames = self._masks(held, only, clicks)
-                answer = self._answer(held, boxes[row : row + 1], only, probs, frames)
-                opposes, weight = _weighed(answer, clicks)
-                heapq.heappush(ranked, (opposes, -weight, row, answer))
-        while is_first and ranked:
-            yield heapq.heappop(ranked)[-1]
+                    probs, frames = self._masks(held, few, clicks)
+                answers = self._answer(held, boxes[rows], few, probs, frames)
+                for place, row in enumerate(rows):
+                    answer = answers.take(np.array([place]))
+                    opposes, weight = _weighed(answer, clicks)
+                    heapq.heappush(ranked, (opposes, -weight, row, answer))
+                made += len(rows)
+            elif best is None and some_agree:
+                return
+            else:
+                some_agree = some_agree or best is not None
+                yield heapq.heappop(ranked)[-1]
 
     def refine(
         self, held: Held, box_xyxy: Sequence[float], clicks: Sequence[Click], class_name: str | None = None

@@ -23,13 +23,14 @@ from engine.project.examined import Examined
 from engine.proposing import content_key
 from engine.tuning.doubts import conflicts, doubt, mirrored
 
-Predict: TypeAlias = Callable[[NDArray[np.uint8]], Prediction]
+Predict: TypeAlias = Callable[[NDArray[np.uint8]], Generator[None, None, Prediction]]
+"""Picture (H x W x 3 RGB) to a model's answer, in steps between which something more urgent may be done."""
 
 
 def examine(
     order: OrderId, request: Examine, project: Project, weights: str, predict: Predict
-) -> Generator[Event, None, Mapping[str, int | float | str]]:
-    """Examine images one by one. weights: the model's SHA-256. predict: H x W x 3 RGB to its answer."""
+) -> Generator[Event | None, None, Mapping[str, int | float | str]]:
+    """Examine images one by one. weights: the model's SHA-256."""
     if project.read_only:
         raise MaskwrightError(
             f"The project of {project.folder} is open read-only ({project.read_only_reason}); what the model "
@@ -39,7 +40,7 @@ def examine(
     begun, failed, doubtful = time.monotonic(), 0, 0
     for number, (item, key) in enumerate(todo, start=1):
         try:
-            found = _examined(project, item, key, predict)
+            found = yield from _examined(project, item, key, predict)
         except MaskwrightError as error:
             failed += 1
             yield ImageFailed(order, item.path, str(error))
@@ -82,13 +83,15 @@ def _key(project: Project, item: MediaItem, weights: str) -> str:
     return f"{content} {weights}{labels}"
 
 
-def _examined(project: Project, item: MediaItem, key: str, predict: Predict) -> Examined:
+def _examined(
+    project: Project, item: MediaItem, key: str, predict: Predict
+) -> Generator[None, None, Examined]:
     picture = read_rgb(project.path_of(item), item.frame, item.contrast)
-    plain = predict(picture)
+    plain = yield from predict(picture)
     document = project.load(item.id)
     if document.state.review is ReviewState.REVIEWED:
         names = {one.id: one.name for one in project.classes()}
         seen = [one for one in document.instances if not one.provenance.is_proposal]
         return Examined(item.id, key, None, conflicts(plain, seen, document.ignore_regions, names))
-    other = mirrored(predict(np.ascontiguousarray(picture[:, ::-1])))
-    return Examined(item.id, key, doubt(plain, other))
+    other = yield from predict(np.ascontiguousarray(picture[:, ::-1]))
+    return Examined(item.id, key, doubt(plain, mirrored(other)))

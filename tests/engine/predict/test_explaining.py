@@ -24,6 +24,7 @@ from engine.explanation import (
 from engine.media.image import read_rgb
 from engine.models.store import default_store
 from engine.models.version import load_network
+from engine.predict.network import at_once
 from engine.predict.predictor import Image, Predictor
 from engine.predict.settings import PredictSettings
 from engine.prediction import Prediction
@@ -40,7 +41,7 @@ def sample() -> tuple[Explanation, Prediction]:
     version = default_store().resolve("starter")
     predictor = Predictor(load_network(version), version.card)
     image = read_rgb(SAMPLE)
-    return predictor.explain(image), predictor.predict([image])[0]
+    return at_once(predictor.explain(image)), predictor.predict([image])[0]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def toy() -> tuple[Explanation, Prediction]:
     settings = PredictSettings(max_detections=5, proposals=40)
     predictor = Predictor(network, card_of(network, TOY), settings)
     image = picture(120, 200)
-    return predictor.explain(image), predictor.predict([image])[0]
+    return at_once(predictor.explain(image)), predictor.predict([image])[0]
 
 
 @pytest.fixture(params=["sample", "toy"])
@@ -180,7 +181,7 @@ def test_that_rois_are_read_from_the_level_that_the_paper_says(both: tuple[Expla
 
 def test_that_feature_pictures_use_their_whole_range_and_stay_small() -> None:
     network = lively_network(TOY)
-    explanation = Predictor(network, card_of(network, TOY)).explain(picture(100, 4000))
+    explanation = at_once(Predictor(network, card_of(network, TOY)).explain(picture(100, 4000)))
     for level in explanation.levels:
         assert level.norm.min() == 0
         assert level.norm.max() == 255
@@ -203,7 +204,7 @@ def test_that_an_explanation_holds_no_tensor(toy: tuple[Explanation, Prediction]
 def test_that_a_model_of_boxes_alone_is_explained_too() -> None:
     architecture = "fasterrcnn_resnet18_slim_fpn"
     network = lively_network(architecture, 96, 160)
-    explanation = Predictor(network, card_of(network, architecture)).explain(picture(120, 200))
+    explanation = at_once(Predictor(network, card_of(network, architecture)).explain(picture(120, 200)))
     assert explanation.prediction.mask_probs is None
     assert explanation.mask_bins == 0
     assert len(explanation.second.detections) == len(explanation.prediction) > 0
@@ -222,11 +223,11 @@ def test_that_memory_that_ends_shrinks_the_picture_and_then_says_so(monkeypatch:
         return whole(images, on, device, shrink, fine=fine)
 
     monkeypatch.setattr(predictor, "_pass", run)
-    assert predictor.explain(picture(120, 200)).resized[0] < 96
+    assert at_once(predictor.explain(picture(120, 200))).resized[0] < 96
     assert tries == [1.0, 0.75, 0.5]
     enough = 0.0
     with pytest.raises(ModelError, match="200 x 120"):
-        predictor.explain(picture(120, 200))
+        at_once(predictor.explain(picture(120, 200)))
 
 
 def test_that_damaged_weights_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +235,7 @@ def test_that_damaged_weights_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with torch.no_grad():
         next(network.backbone.body.parameters()).fill_(float("nan"))
     with pytest.raises(ModelError, match="not finite"):
-        Predictor(network, card_of(network, TOY)).explain(picture(60, 80))
+        at_once(Predictor(network, card_of(network, TOY)).explain(picture(60, 80)))
 
 
 def test_that_a_story_leads_from_the_anchor_to_the_detection(sample: tuple[Explanation, Prediction]) -> None:
