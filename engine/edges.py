@@ -26,9 +26,10 @@ Grey = NDArray[np.float32]
 COARSE = 1.5
 """Window pixels of a mask's cell from which on its outline is drawn to edges."""
 
-_MOST_PIXELS = 60_000
-"""Of the window around a mask in which this is done."""
+_MOST_PIXELS = 35_000
+"""Of what a mask fills, in the window in which this is done."""
 _MARGIN = 0.15
+"""Around it, shares of its sides: what a mask that fills its box reaches for. A frame is wide as it comes."""
 _REACH = 2.0  # of the filter, cells
 _SMOOTH = 1e-3  # of the filter: the square of a contrast that is no edge, in parts of white
 _NEIGHBOURHOOD = 0.1
@@ -76,13 +77,14 @@ def _mask_at_edges(
         if click.positive:
             x0, y0 = min(x0, click.x), min(y0, click.y)
             x1, y1 = max(x1, click.x + 1), max(y1, click.y + 1)
-    dx, dy = _MARGIN * (x1 - x0) + 2, _MARGIN * (y1 - y0) + 2
-    size = answer.height, answer.width
-    window = Window(picture, (x0 - dx, y0 - dy, x1 + dx, y1 + dy), size=size, most=_MOST_PIXELS)
+    wide, high = x1 - x0, y1 - y0
+    margin = _MARGIN if answer.mask_frames is None else 0.0
+    dx, dy = margin * wide + 2, margin * high + 2
+    size, most = (answer.height, answer.width), round(_MOST_PIXELS * (1 + 2 * margin) ** 2)
+    window = Window(picture, (x0 - dx, y0 - dy, x1 + dx, y1 + dy), size=size, most=most)
     if window.is_empty:
         return plain
     said = chances_in(answer, row, window)
-    wide, high = x1 - x0, y1 - y0
     cell = max(wide, high) / answer.mask_probs.shape[-1] * window.scale
     is_coarse = cell >= COARSE
     if is_coarse:

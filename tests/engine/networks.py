@@ -11,6 +11,7 @@ from torchvision.models.detection import FasterRCNN, MaskRCNN
 
 from engine.models.card import ModelCard
 from engine.models.families import NetworkSpec, build
+from engine.models.prompt_head import prompt_head
 
 CLASSES = ("bolt", "nut", "washer")
 
@@ -43,7 +44,8 @@ def calm_masks(network: MaskRCNN) -> None:
 
 def card_of(network: FasterRCNN, architecture: str) -> ModelCard:
     low, high = network.transform.min_size[0], network.transform.max_size
-    spec = NetworkSpec(architecture, len(CLASSES), min_size=low, max_size=high)
+    prompts = prompt_head(network.roi_heads) is not None
+    spec = NetworkSpec(architecture, len(CLASSES), min_size=low, max_size=high, prompts=prompts)
     return ModelCard("test", spec, CLASSES)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -47,6 +49,20 @@ def test_that_a_coarse_mask_is_drawn_to_the_edges(star: tuple[Rgb, Mask]) -> Non
     assert iou(drawn, true) > 0.97
     (small,) = masks_at_edges(said, cv2.resize(pixels, (200, 200)).astype(np.uint8), (), 0.5)
     assert iou(small, true) > 0.965, "a smaller copy of the picture does as well"
+
+
+def test_that_a_frame_around_the_box_is_room_enough(
+    star: tuple[Rgb, Mask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels, true = star
+    full = np.pad(true.to_full(SIDE, SIDE), 24).astype(np.float32)
+    cells = cv2.resize(full, (56, 56), interpolation=cv2.INTER_AREA)[None].astype(np.float32)
+    frame = np.array([(-24, -24, SIDE + 24, SIDE + 24)], np.float32)
+    framed = replace(said_of(true), mask_probs=cells, mask_frames=frame)
+    (drawn,) = masks_at_edges(framed, pixels, (), 0.5)
+    assert iou(drawn, true) > 0.97
+    monkeypatch.setattr("engine.edges._MARGIN", 2.0)
+    assert masks_at_edges(framed, pixels, (), 0.5) == [drawn], "no margin is added to it"
 
 
 def test_that_a_mask_as_fine_as_the_picture_stays_as_it_is(star: tuple[Rgb, Mask]) -> None:
