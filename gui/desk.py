@@ -433,11 +433,12 @@ class Desk(QObject):
         self._rests = False
         self._showing += 1
         asked, edits = self._showing, self.saving.edits
+        level = self.editor.level_for(item.height, item.width)
         if self.current != item:
             self.current = item
             self.current_changed.emit()
         self.background.run(
-            lambda: self.loader.load(project, item),
+            lambda: self.loader.load(project, item, level),
             lambda loaded: self._shown(asked, edits, loaded),
             lambda sentence: self._not_shown(asked, item, sentence),
         )
@@ -496,7 +497,13 @@ class Desk(QObject):
         QTimer.singleShot(_PAINTED_MS, self, self._prepare_neighbours)
 
     def _prepare_neighbours(self) -> None:
-        asked, project = self._showing, self.project
+        asked, project, shown = self._showing, self.project, self.editor.shown
+        if shown is not None and self.current == shown.item:  # all of a picture that is still coming
+            self._ahead.run(
+                lambda: shown.pixels,
+                lambda _pixels: None,
+                lambda sentence: self._not_shown(asked, shown.item, sentence),
+            )
 
         def prepare(item: MediaItem) -> None:
             if project is not None and asked == self._showing:  # else somebody has gone on

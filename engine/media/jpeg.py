@@ -53,6 +53,19 @@ class JpegPicture:
 
     def decode(self) -> Rgb:
         """The pixels, H x W x 3. Raises UnreadableError and what Pillow raises."""
+        return self._decoded(0)
+
+    def reduced(self, level: int) -> Rgb | None:
+        """The pixels at 1 / 2**level, sides rounded up, in a third of the time; None where that is no use.
+
+        level: 1 to 3. Raises as `decode`.
+        """
+        # From another corner the last row or column, of fewer pixels, would be the first.
+        is_even = not (self.width | self.height) & (1 << level) - 1
+        can = 1 <= level <= 3 and self._channels != 4 and (self.orientation == 1 or is_even)
+        return self._decoded(level) if can and min(self.width, self.height) >= 64 else None
+
+    def _decoded(self, level: int) -> Rgb:
         if self._bits != 8:
             raise UnreadableError(
                 f"JPEG with {self._bits} bits a channel is not supported; save it as PNG or TIFF"
@@ -63,6 +76,7 @@ class JpegPicture:
         if scans.count(b"\xff\xda") > _MOST_SCANS:
             raise UnreadableError(f"it has more than {_MOST_SCANS} scans, which only hostile files have")
         with JpegImagePlugin.JpegImageFile(io.BytesIO(b"".join([*self._kept, scans]))) as image:
+            image.draft(None, (self.width >> level, self.height >> level))
             image.load()
             if image.mode == "CMYK":
                 # Pillow takes all CMYK for Adobe's, which is inverted, and turns it to 255 for full ink.

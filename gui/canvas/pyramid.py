@@ -7,7 +7,9 @@ picture itself. Knows no widget.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import cv2
@@ -16,12 +18,15 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
+from engine.errors import MediaError
 from engine.media.picture import Rgb
+from gui.pictures import Coming
 
 Rgb32 = NDArray[np.uint8]
 """H x W x 4 uint8, blue green red 255: what Qt calls Format_RGB32."""
 
 _Number = TypeVar("_Number", bound=np.generic)
+_PAINTED_S = 0.03  # what is asked for is painted before anything else is begun
 _LEAST_SIDE = 64  # a smaller level would not be cheaper to draw
 _KEPT_PIXELS = 48_000_000  # up to here the picture itself is kept as RGB32 too, four bytes a pixel
 
@@ -60,9 +65,9 @@ class Scaled:
 class Pyramid(Scaled):
     """A picture of 8 bits. Its levels come one by one."""
 
-    def __init__(self, pixels: Rgb) -> None:
-        super().__init__(*pixels.shape[:2])
-        self.pixels = pixels
+    def __init__(self, picture: Rgb | Coming) -> None:
+        super().__init__(*picture.shape[:2])
+        self._picture = picture
         self._levels: dict[int, Rgb32] = {}
         self._images: dict[int, QImage] = {}
 
@@ -75,12 +80,16 @@ class Pyramid(Scaled):
         return self._images.get(level)
 
     def region(self, level: int, x0: int, y0: int, x1: int, y1: int) -> Rgb32:
-        """A view of the level where it is built, else picked from the picture."""
+        """A view of the level where it is built, else picked from the picture as it is there."""
         built = self._levels.get(level)
         if built is not None:
             return built[y0:y1, x0:x1]
-        step = 1 << level
-        picked = self.pixels[y0 * step : y1 * step : step, x0 * step : x1 * step : step]
+        picture, finest = self._picture, 0
+        if isinstance(picture, Coming):
+            finest = picture.level if level >= picture.level else 0
+            picture = picture.small if finest else picture.whole
+        step = 1 << level - finest
+        picked = picture[y0 * step : y1 * step : step, x0 * step : x1 * step : step]
         return rgb32(picked)
 
 
@@ -142,9 +151,9 @@ class PyramidBuilder(QObject):
         self._wanted: Pyramid | None = None
         self._ready.connect(self._take)
 
-    def start(self, pixels: Rgb) -> Pyramid:
+    def start(self, picture: Rgb | Coming) -> Pyramid:
         """A pyramid that fills by and by; what was being built before is dropped."""
-        pyramid = self._wanted = Pyramid(pixels)
+        pyramid = self._wanted = Pyramid(picture)
         before = self._thread
 
         def take(level: int, made: Rgb32) -> bool:
@@ -154,8 +163,11 @@ class PyramidBuilder(QObject):
         def work() -> None:
             if before is not None:
                 before.join()  # one after the other: they would only take each other's time
-            if self._wanted is pyramid:
-                build(pixels, pyramid.depth, take)
+            time.sleep(_PAINTED_S)
+            with suppress(MediaError):  # whoever showed it tells
+                pixels = picture.whole if isinstance(picture, Coming) else picture
+                if self._wanted is pyramid:
+                    build(pixels, pyramid.depth, take)
 
         self._thread = threading.Thread(target=work, name="pyramid", daemon=True)
         self._thread.start()

@@ -24,7 +24,7 @@ from gui.canvas.input import CanvasInput
 from gui.canvas.labels import LabelMap
 from gui.canvas.minimap import Minimap
 from gui.canvas.overlay import Overlay
-from gui.canvas.pyramid import Pyramid, PyramidBuilder
+from gui.canvas.pyramid import Pyramid, PyramidBuilder, Scaled
 from gui.canvas.vectors import Vectors
 from gui.editor import Editor, Sight
 from gui.tools.tool import Painted, Shape
@@ -72,6 +72,7 @@ class CanvasView(QWidget):
             self.grabGesture(Qt.GestureType.PinchGesture)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(160, 120)
+        editor.level_for = self._level_for
         self._connect()
         self._take_classes()
         self._take_image()
@@ -128,7 +129,7 @@ class CanvasView(QWidget):
             self._frame.pyramid = self._frame.overlay = None
             self._minimap.set_picture(None)
         else:
-            self._frame.pyramid = self._plain = self._builder.start(shown.pixels)
+            self._frame.pyramid = self._plain = self._builder.start(shown.picture)
             self._frame.overlay = Overlay(shown.labels or LabelMap(*shown.size))
             self._frame.overlay.see(self._sight)
             self._minimap.set_picture(self._frame.pyramid)
@@ -247,16 +248,17 @@ class CanvasView(QWidget):
             self._fit_camera()
 
     def _fit_camera(self) -> None:
-        self._editor.set_camera(self._fitting(self.size()))
+        self._editor.set_camera(_fitting(self._image_size, self.size()))
         self._fitted_to = self.size()
-
-    def _fitting(self, size: QSize) -> Camera:
-        height, width = self._image_size
-        return Camera.fitting(width, height, view_width=size.width(), view_height=size.height())
 
     @property
     def _is_fitted(self) -> bool:
-        return self._editor.camera == self._fitting(self._fitted_to)
+        return self._editor.camera == _fitting(self._image_size, self._fitted_to)
+
+    def _level_for(self, height: int, width: int) -> int:
+        is_kept = (height, width) == self._image_size and not self._is_fitted
+        camera = self._editor.camera if is_kept else _fitting((height, width), self.size())
+        return Scaled(height, width).level_for(Placement.of(camera, self.devicePixelRatioF()).scale)
 
     def _update_cursor(self) -> None:
         if self.cursor().shape() is not self._input.cursor:
@@ -318,6 +320,11 @@ class CanvasView(QWidget):
         preview.draw(painter, self._shapes, camera, rgb)
         if part.intersects(self._minimap.area):
             self._minimap.paint(painter)
+
+
+def _fitting(image: tuple[int, int], view: QSize) -> Camera:
+    """image: height and width."""
+    return Camera.fitting(image[1], image[0], view_width=view.width(), view_height=view.height())
 
 
 def _looks(sight: Sight) -> tuple[object, ...]:

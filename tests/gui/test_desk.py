@@ -7,18 +7,23 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from PySide6.QtWidgets import QApplication
 
 from engine.document.records import ClassDef, Instance, ReviewState
+from engine.errors import MediaError
+from engine.media.picture import Rgb
 from engine.project import Project
 from engine.project.media_index import ScanReport
 from gui.desk import Desk
 from gui.editor import Editor
 from gui.opening import home_of, move_and_open, restore_and_open
+from gui.pictures import Pictures
 from gui.saving import Kept
 from gui.tools.tool import Pointer
-from tests.gui.making import drawn, folder_of, picture, proposal, stored
+from tests.gui.making import HEIGHT, WIDTH, drawn, folder_of, picture, proposal, stored
 
 Wait = Callable[..., None]
 
@@ -479,3 +484,31 @@ def test_that_a_known_project_is_on_the_screen_before_its_folder_is_looked_throu
     go_on.set()
     wait(lambda: [item.path for item in opened.media] == ["a.png", "b.png", "c.png", "new.png"])
     assert shown_path(opened) == "a.png"
+
+
+def test_that_a_picture_of_which_only_a_small_one_could_be_read_is_not_kept_on_the_screen(
+    opened: Desk, folder: Path, wait: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cv2.imwrite(str(folder / "large.jpg"), np.full((320, 480, 3), 90, np.uint8))
+    asked: list[tuple[int, int]] = []
+
+    def level_for(height: int, width: int) -> int:
+        asked.append((height, width))
+        return 2
+
+    def refuse(_pictures: Pictures, path: Path, *_about: object) -> Rgb:
+        if path.name == "large.jpg":
+            raise MediaError("large.jpg: there is not enough memory to decode it")
+        return np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+
+    monkeypatch.setattr(Pictures, "read", refuse)
+    opened.editor.level_for = level_for
+    shown: list[str] = []
+    opened.editor.image_changed.connect(
+        lambda: shown.append(opened.editor.shown.item.path if opened.editor.shown else "")
+    )
+    opened.open([folder / "large.jpg"])
+    wait(lambda: opened.problem)
+    assert shown == ["large.jpg", ""]
+    assert opened.problem == "large.jpg: there is not enough memory to decode it"
+    assert asked[-1] in {(0, 0), (320, 480)}, "as far as the size is known"

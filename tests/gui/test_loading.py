@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PySide6.QtWidgets import QApplication
 
 from engine.document.diff import Diff
 from engine.document.records import MediaItem
+from engine.media.image import read_rgb
 from engine.media.picture import Rgb
 from engine.project import Project
 from gui import loading
 from gui.editor import Sight
 from gui.loading import Loader
-from gui.pictures import Pictures
+from gui.pictures import Coming, Pictures
 from tests.gui.making import drawn, folder_of, proposal
 
 
@@ -105,8 +108,9 @@ def test_that_the_masks_of_a_picture_never_seen_do_not_wait_for_its_pixels(
         are_placed.set()
         return ready
 
-    monkeypatch.setattr(Pictures, "begin", lambda *_key: None)
-    monkeypatch.setattr(Pictures, "read", read_last)
+    monkeypatch.setattr(
+        Pictures, "begin", lambda pictures, *key, **_level: partial(read_last, pictures, *key)
+    )
     monkeypatch.setattr(Loader, "_make_ready", made)
     shown = loader.load(project, item).shown
     assert shown.labels is not None
@@ -138,3 +142,26 @@ def test_that_a_large_picture_is_not_made_ready(
     monkeypatch.setattr(loading, "_TOO_MUCH_AHEAD", 10)
     loader.prepare(project, item)
     assert not loader._ready
+
+
+def large_jpeg(project: Project) -> MediaItem:
+    smooth = cv2.resize(np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8), (480, 320))
+    cv2.imwrite(str(project.folder / "large.jpg"), smooth)
+    project.refresh()
+    return next(item for item in project.media() if item.path == "large.jpg")
+
+
+def test_that_a_jpeg_that_is_seen_small_comes_small_first(project: Project, loader: Loader) -> None:
+    item = large_jpeg(project)
+    shown = loader.load(project, item, level=2).shown
+    assert isinstance(shown.picture, Coming)
+    assert shown.picture.small.shape == (80, 120, 3)
+    assert shown.size == (320, 480)
+    exact = read_rgb(project.path_of(item))
+    assert np.array_equal(shown.pixels, exact), "the whole of it is there for whoever asks"
+    assert not isinstance(loader.load(project, item, level=2).shown.picture, Coming), "it is decoded now"
+
+
+def test_that_a_jpeg_that_is_seen_large_comes_as_a_whole(project: Project, loader: Loader) -> None:
+    item = large_jpeg(project)
+    assert not isinstance(loader.load(project, item, level=0).shown.picture, Coming)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
 from engine.errors import MediaError
-from engine.media.image import MAX_PIXELS, ImageInfo, frame_size, probe, read_rgb
+from engine.media.image import MAX_PIXELS, ImageInfo, frame_size, probe, read_reduced, read_rgb
 from tests.engine.media import make
 
 SCENE = make.scene()
@@ -55,6 +55,60 @@ def test_that_jpeg_equals_pillow(tmp_path: Path, options: dict[str, int]) -> Non
     path = write(tmp_path, make.encoded(SCENE, "JPEG", **options))
     assert np.array_equal(read_rgb(path), np.asarray(Image.open(path)))
     assert probe(path) == ImageInfo(64, 48, 1, "JPEG")
+
+
+def means(pixels: NDArray[np.uint8], level: int) -> NDArray[np.float64]:
+    """Of squares of 2**level pixels; the last ones may be parts of squares."""
+    step = 1 << level
+    height, width = pixels.shape[:2]
+    filled = np.pad(pixels, ((0, -height % step), (0, -width % step), (0, 0)), mode="edge").astype(float)
+    rows, columns = -(-height // step), -(-width // step)
+    found: NDArray[np.float64] = filled.reshape(rows, step, columns, step, 3).mean(axis=(1, 3))
+    return found
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("level", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["RGB", "L"])
+def test_that_a_reduced_jpeg_is_the_picture_made_smaller(
+    tmp_path: Path, orientation: int, level: int, kind: str
+) -> None:
+    smooth = cv2.resize(make.scene(), (400, 304), interpolation=cv2.INTER_CUBIC)
+    exif = Image.Exif()
+    exif[274] = orientation
+    data = make.encoded(Image.fromarray(smooth).convert(kind), "JPEG", quality=95, exif=exif.tobytes())
+    path = write(tmp_path, data)
+    whole, found = read_rgb(path), read_reduced(path, level)
+    assert found is not None
+    reduced, size = found
+    assert size == whole.shape[:2]
+    assert reduced.shape == means(whole, level).shape
+    assert np.abs(reduced - means(whole, level)).mean() < 3
+
+
+def test_that_a_reduced_jpeg_begins_at_the_pictures_own_corner(tmp_path: Path) -> None:
+    picture = Image.fromarray(cv2.resize(make.scene(), (403, 301)))
+    found = read_reduced(write(tmp_path, make.encoded(picture, "JPEG")), 2)
+    assert found is not None
+    assert found[0].shape == (76, 101, 3)
+    exif = Image.Exif()
+    exif[274] = 3
+    turned = write(tmp_path, make.encoded(picture, "JPEG", exif=exif.tobytes()))
+    assert read_reduced(turned, 2) is None, "its first row would be of one row of the picture"
+
+
+def test_that_what_is_no_faster_is_not_reduced(tmp_path: Path) -> None:
+    picture = Image.fromarray(cv2.resize(make.scene(), (400, 304)))
+    assert read_reduced(write(tmp_path, make.encoded(picture, "PNG"), "a.png"), 2) is None
+    jpeg = write(tmp_path, make.encoded(picture, "JPEG"))
+    assert read_reduced(jpeg, 0) is None
+    assert read_reduced(write(tmp_path, make.encoded(picture.convert("CMYK"), "JPEG")), 2) is None
+
+
+def test_that_half_a_jpeg_is_not_reduced_either(tmp_path: Path) -> None:
+    data = make.encoded(Image.fromarray(cv2.resize(make.scene(), (400, 304))), "JPEG")
+    with pytest.raises(MediaError, match="cut short"):
+        read_reduced(write(tmp_path, data[: len(data) // 2]), 2)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP", "GIF"])

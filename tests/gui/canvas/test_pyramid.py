@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication
 
 from engine.media.picture import Rgb
 from gui.canvas.pyramid import Pyramid, PyramidBuilder, build, halved
+from gui.pictures import Coming
 from tests.gui.conftest import Wait
 
 
@@ -65,6 +66,27 @@ def test_that_before_a_level_is_there_its_region_has_the_same_shape_and_nearly_i
         early, late = empty.region(level, *edges), full.region(level, *edges)
         assert early.shape == late.shape
         assert np.median(np.abs(early.astype(int) - late)) == 0
+
+
+def test_that_a_picture_that_is_coming_is_waited_for_only_where_its_small_one_will_not_do() -> None:
+    pixels = np.repeat(np.repeat(noise(40, 65), 8, axis=0), 8, axis=1)[:317, :515]
+    small = halved(halved(pixels))
+    asked: list[int] = []
+
+    def read() -> Rgb:
+        asked.append(1)
+        return pixels
+
+    coming, full = Pyramid(Coming(pixels.shape, 2, small, read)), built(pixels)
+    for level in range(2, full.depth):
+        height, width = full.size_at(level)
+        edges = (width // 3, height // 4, width, height)
+        early, late = coming.region(level, *edges), full.region(level, *edges)
+        assert early.shape == late.shape
+        assert np.median(np.abs(early.astype(int) - late)) == 0
+    assert not asked
+    assert np.array_equal(coming.region(0, 3, 5, 90, 80), full.region(0, 3, 5, 90, 80)), "pixel by pixel"
+    assert asked == [1]
 
 
 def test_that_the_level_for_a_scale_is_the_smallest_that_is_not_enlarged() -> None:

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +18,10 @@ from PySide6.QtWidgets import QApplication
 from engine.document.document import Document
 from engine.document.masks import EMPTY, MaskCanvas
 from engine.document.records import ClassDef, MediaItem, Provenance
+from engine.media.picture import Rgb
 from gui.camera import Camera
 from gui.editor import Shown
+from gui.pictures import Coming
 from gui.tools.tool import Disc, Handles, Line, Look, Painted, Shape, Tool
 from tests.gui.canvas.conftest import Canvas, Open
 from tests.gui.drive import CLASSES, rectangle
@@ -344,3 +348,32 @@ def test_that_a_shown_document_can_be_swapped_for_another_of_the_same_picture(op
     canvas.editor.show(Shown(MediaItem(1, "a.png", width=300, height=200), GREY, other))
     assert is_near(canvas.at(50, 50), [100, 100, 100])
     assert is_near(canvas.at(180, 120), over(RED, canvas.editor.sight.opacity))
+
+
+def test_that_a_picture_still_coming_is_seen_small_and_exact_as_soon_as_one_zooms_in(
+    open_canvas: Open,
+) -> None:
+    canvas = open_canvas(pixels=GREY)
+    pixels = np.random.default_rng(0).integers(0, 256, (800, 1200, 3), np.uint8)
+    small = np.full((200, 300, 3), 77, np.uint8)
+    asked: list[int] = []
+
+    def read() -> Rgb:
+        is_gui = threading.current_thread() is threading.main_thread()
+        while not is_gui and not asked:  # the levels come late
+            time.sleep(0.001)
+        if is_gui:
+            asked.append(1)
+        return pixels
+
+    assert canvas.editor.level_for(800, 1200) == 1
+    assert canvas.editor.level_for(1600, 2400) == 2
+    coming = Coming((800, 1200, 3), 2, small, read)
+    canvas.editor.show(Shown(MediaItem(1, "a.jpg", width=1200, height=800), coming, Document({})))
+    canvas.editor.set_camera(Camera(0.25, 10, 10))
+    assert canvas.at(600, 400) == [77, 77, 77]
+    assert not asked
+    canvas.editor.set_camera(Camera(1.0, -500, -300))
+    assert canvas.at(600, 400) == pixels[400, 600].tolist()
+    assert canvas.editor.level_for(800, 1200) == 0, "the next one of its size is seen from there too"
+    assert canvas.editor.level_for(1600, 2400) == 2, "another is fitted"
