@@ -16,7 +16,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.device import choose_device, number_format, use_threads
+from engine.device import choose_device, use_threads
 from engine.document.mask import Mask
 from engine.document.records import Box, MediaItem, ReviewState, new_id
 from engine.edges import candidates_at_edges, masks_at_edges
@@ -46,10 +46,11 @@ from engine.messages import (
     WorkRequest,
 )
 from engine.models.store import default_store
-from engine.models.version import load_network
+from engine.predict.loading import runner_of
 from engine.predict.network import Steps
-from engine.predict.predictor import Held, Predictor
+from engine.predict.predictor import Held
 from engine.predict.prompts import Prompter
+from engine.predict.runner import Runner
 from engine.prediction import Prediction
 from engine.project import Project
 from engine.prompt import Candidate
@@ -75,7 +76,7 @@ OpenProject: TypeAlias = Callable[[Path], AbstractContextManager[Project]]
 class ReadyModel:
     """A loaded model with what identifies its answers."""
 
-    predictor: Predictor
+    predictor: Runner
     sha256: str
     device_in_words: str
 
@@ -120,14 +121,8 @@ class Jobs:
             use_threads(window=self._window)
             version = default_store().resolve(choice.model)
             device = choose_device(choice.device)
-            predictor = Predictor(
-                load_network(version),
-                version.card,
-                choice.settings,
-                device=device.name,
-                number_format=number_format(device.name),
-            )
-            self._ready = ReadyModel(predictor, version.card.sha256, f"{device.name}: {device.reason}")
+            runner = runner_of(version, choice.settings, device=device.name)
+            self._ready = ReadyModel(runner, version.card.sha256, f"{device.name}: {device.reason}")
             self._choice = choice
         return self._ready
 
@@ -146,7 +141,7 @@ class Jobs:
         yield Predicted(order, 0, prediction)
         return {"instances": len(prediction)}
 
-    def _prompts_of(self, predictor: Predictor) -> Prompter:
+    def _prompts_of(self, predictor: Runner) -> Prompter:
         if self._prompter is None:
             self._prompter = Prompter(predictor)
         return self._prompter
@@ -195,7 +190,7 @@ class Jobs:
         yield ModelReady(order, model.predictor.card.name, model.device_in_words)
 
         def mask_boxes(picture: Image, boxes: Sequence[Box], names: Sequence[str]) -> Steps[Sequence[Mask]]:
-            held = (yield from model.predictor.try_to_hold(picture)) or model.predictor.hold(picture)
+            held = yield from prompter.hold(picture)
             masks: list[Mask] = []
             for start in range(0, len(boxes), BOXES_A_STEP):
                 some = slice(start, start + BOXES_A_STEP)
@@ -363,7 +358,7 @@ def _key(project: Project, item: MediaItem, request: LabelFolder, model: ReadyMo
 
 
 def _answers(
-    project: Project, todo: list[MediaItem], predictor: Predictor, max_pixels: int
+    project: Project, todo: list[MediaItem], predictor: Runner, max_pixels: int
 ) -> Iterator[Answered | None]:
     """Decode ahead and predict, batches of like shape on a GPU; every item is answered once.
 
@@ -392,7 +387,7 @@ def _answers(
 
 
 def _predict_buffer(
-    buffer: list[tuple[MediaItem, Image]], predictor: Predictor, batch_size: int
+    buffer: list[tuple[MediaItem, Image]], predictor: Runner, batch_size: int
 ) -> Iterator[Answered | None]:
     buffer.sort(key=lambda pair: pair[1].shape[0] / pair[1].shape[1])
     for start in range(0, len(buffer), batch_size):

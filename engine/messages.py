@@ -212,8 +212,9 @@ class UpgradeBoxes:
     """Give the instances of a folder's project that are known by a box alone the masks inside their boxes.
 
     media_ids: these images only, all when empty; instance_ids likewise. limit: do at most so many images.
-    least_fill: IoU of a mask's bounds with its box, 0..1, below which it is left to a person to look at.
-    mask_cutoff: least probability of a pixel, 0..1. max_pixels: larger pictures are refused.
+    least_score: of proposals, those of less are left as they are. least_fill: IoU of a mask's bounds with its
+    box, 0..1, below which it is left to a person to look at. mask_cutoff: least probability of a pixel, 0..1.
+    max_pixels: larger pictures are refused.
     """
 
     folder: Path
@@ -221,6 +222,7 @@ class UpgradeBoxes:
     media_ids: tuple[int, ...] = ()
     instance_ids: frozenset[int] = frozenset()
     limit: int | None = None
+    least_score: float = 0.0
     least_fill: float = 0.75
     mask_cutoff: float = 0.5
     max_pixels: int = MAX_PIXELS

@@ -49,12 +49,17 @@ MaskBoxes: TypeAlias = Callable[
 In steps, between which something more urgent may be done."""
 
 
-def boxes_alone(document: Document, instance_ids: frozenset[int] = frozenset()) -> list[Instance]:
-    """The instances without a mask, of these ids where there are any."""
+def boxes_alone(
+    document: Document, instance_ids: frozenset[int] = frozenset(), least_score: float = 0.0
+) -> list[Instance]:
+    """The instances without a mask, of these ids where there are any; proposals of that score or more."""
     return [
         one
         for one in document.instances
-        if one.mask is None and one.box_xyxy is not None and (not instance_ids or one.id in instance_ids)
+        if one.mask is None
+        and one.box_xyxy is not None
+        and (not instance_ids or one.id in instance_ids)
+        and not (one.provenance.is_proposal and (one.score or 0.0) < least_score)
     ]
 
 
@@ -100,7 +105,7 @@ def _waiting(request: UpgradeBoxes, project: Project) -> Iterator[MediaItem]:
             continue
         if left == 0:
             return
-        if boxes_alone(project.load(item.id), request.instance_ids):
+        if boxes_alone(project.load(item.id), request.instance_ids, request.least_score):
             left = None if left is None else left - 1
             yield item
 
@@ -109,7 +114,7 @@ def _upgraded(
     order: OrderId, request: UpgradeBoxes, project: Project, item: MediaItem, mask_boxes: MaskBoxes
 ) -> Generator[None, None, ImageUpgraded]:
     document = project.load(item.id)
-    boxed = boxes_alone(document, request.instance_ids)
+    boxed = boxes_alone(document, request.instance_ids, request.least_score)
     names = {one.id: one.name for one in project.classes()}
     picture = read_rgb(project.path_of(item), item.frame, item.contrast, max_pixels=request.max_pixels)
     boxes = [one.bounds_xyxy for one in boxed]

@@ -154,9 +154,17 @@ class Jobs(QObject):
             return
         self._desk.saving.flush_put_off()
         self._upgraded = []
-        cutoff = self._proposals.thresholds.mask_cutoff
-        choice = self._proposals.choice
-        self._start(UpgradeBoxes(folder, choice, media_ids, instance_ids, mask_cutoff=cutoff))
+        shown, choice = self._proposals.thresholds, self._proposals.choice
+        self._start(
+            UpgradeBoxes(
+                folder,
+                choice,
+                media_ids,
+                instance_ids,
+                least_score=shown.score,
+                mask_cutoff=shown.mask_cutoff,
+            )
+        )
 
     @property
     def can_undo_upgrade(self) -> bool:

@@ -94,10 +94,10 @@ def import_(
 def export(name: str, out: Path, compact: bool) -> None:
     """Write the model NAME (weights and card) into a folder, to pass it on."""
     from engine.models.store import default_store
-    from engine.models.version import load_network, save_version
+    from engine.models.version import load_detector, save_version
 
     version = default_store().resolve(name)
-    copy = save_version(out, version.card.name, load_network(version), version.card, compact=compact)
+    copy = save_version(out, version.card.name, load_detector(version), version.card, compact=compact)
     _tell("exported", copy)
 
 

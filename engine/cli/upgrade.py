@@ -26,6 +26,13 @@ BOXES = {"auto": None, "voc": "voc", "yolo": "yolo-detect", "coco": "coco"}
     "--images", type=click.Path(path_type=Path, file_okay=False), help="The folder of pictures, if not found."
 )
 @click.option("--model", default=DEFAULT_MODEL, show_default=True, help="A model's name or its file.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Of boxes that a model proposed (`label`): those of less score are left as they are.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Write the labels with their masks to a folder.")
 @click.option(
     "--format", "format_name", default="coco", show_default=True, help="Of --out; `formats` lists them."
@@ -51,6 +58,7 @@ def upgrade(
     boxes: str,
     images: Path | None,
     model: str,
+    threshold: float,
     out: Path | None,
     format_name: str,
     overwrite: bool,
@@ -67,8 +75,12 @@ def upgrade(
     only a box gets a mask, and keeps its class, box and id. Images in which a mask disagrees with its box
     are flagged "check masks" and wait for a review. Ctrl+C stops after the picture at hand; the same command
     goes on there.
+
+    A detector without masks (Faster R-CNN, SSD) finds the boxes where there are none yet: after `label PHOTOS
+    --model DETECTOR` comes `upgrade PHOTOS --boxes project`.
     """
     from engine.cli import upgrading
+    from engine.exchange.exporting import ExportOptions
     from engine.messages import ModelChoice
     from engine.predict.settings import PredictSettings
 
@@ -80,11 +92,15 @@ def upgrade(
         format_name=BOXES.get(boxes),
         images=images,
         skip_broken=skip_broken,
+        least_score=threshold,
         least_fill=least_fill,
         limit=limit,
     )
     if not report.canceled and out is not None:
-        upgrading.write(report, out, format_name, overwrite=overwrite)
+        options = ExportOptions(
+            format_name, out, proposals=boxes == "project", threshold=threshold, overwrite=overwrite
+        )
+        upgrading.write(report, options)
     if as_json:
         click.echo(json.dumps(report.figures(), indent=1))
     upgrading.conclude(report)

@@ -64,6 +64,7 @@ def run(
     format_name: str | None,
     images: Path | None,
     skip_broken: bool,
+    least_score: float,
     least_fill: float,
     limit: int | None,
 ) -> Report:
@@ -84,7 +85,8 @@ def run(
     else:
         raise DataError(f"There is no folder called {data}: name that of the project.")
     report = Report(folder.resolve())
-    _give_masks(UpgradeBoxes(report.folder, choice, limit=limit, least_fill=least_fill), report)
+    request = UpgradeBoxes(report.folder, choice, limit=limit, least_score=least_score, least_fill=least_fill)
+    _give_masks(request, report)
     return report
 
 
@@ -104,9 +106,9 @@ def _give_masks(request: UpgradeBoxes, report: Report) -> None:
     batch.carry_out(request, f"masks for {request.folder.name}", report, note)
 
 
-def write(report: Report, out: Path, format_name: str, *, overwrite: bool) -> None:
+def write(report: Report, options: ExportOptions) -> None:
     """Write the project's labels, masks and all. Raises DataError."""
-    exchanging.write_out(report.folder, ExportOptions(format_name, out, overwrite=overwrite))
+    exchanging.write_out(report.folder, options)
 
 
 def conclude(report: Report) -> None:

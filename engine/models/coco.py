@@ -15,10 +15,8 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from engine.errors import ModelError
-from engine.models.spec import NetworkSpec
 
-_NUM_CLASSES = 90  # COCO's category ids run to 90; ten of them were never used
-_UNUSED = "N/A"
+_UNUSED = "N/A"  # COCO's category ids run to 90; ten of them were never used
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +32,6 @@ class CatalogueEntry:
     mebibytes: int
     norm_eps: float = 1e-5
 
-    @property
-    def spec(self) -> NetworkSpec:
-        """The network that the weights belong to."""
-        return NetworkSpec(self.name, _NUM_CLASSES, norm_eps=self.norm_eps)
-
 
 # The first two were trained with eps 0 in their frozen BatchNorm; torchvision sets it when it loads them.
 CATALOGUE = MappingProxyType(
@@ -49,6 +42,8 @@ CATALOGUE = MappingProxyType(
             CatalogueEntry("fasterrcnn_resnet50_fpn", "FasterRCNN_ResNet50_FPN_Weights", 160, norm_eps=0.0),
             CatalogueEntry("maskrcnn_resnet50_fpn_v2", "MaskRCNN_ResNet50_FPN_V2_Weights", 177),
             CatalogueEntry("fasterrcnn_resnet50_fpn_v2", "FasterRCNN_ResNet50_FPN_V2_Weights", 167),
+            CatalogueEntry("ssd300_vgg16", "SSD300_VGG16_Weights", 136),
+            CatalogueEntry("ssdlite320_mobilenet_v3_large", "SSDLite320_MobileNet_V3_Large_Weights", 13),
         )
     }
 )

@@ -9,16 +9,18 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from torchvision.models.detection import FasterRCNN, MaskRCNN_ResNet50_FPN_Weights
+from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights
 
 from engine.errors import ModelError
 from engine.models.backbone import is_backbone
 from engine.models.card import ModelCard, card_path_of, name_from, read_version, sha256_of
 from engine.models.coco import coco_classes
 from engine.models.spec import NetworkSpec
-from engine.models.version import load_network
+from engine.models.ssd import SSDS
+from engine.models.version import load_detector
 from engine.models.weights import (
     SAFETENSORS_SUFFIXES,
+    Detector,
     State,
     class_count,
     fitted,
@@ -35,7 +37,7 @@ def read_import(
     classes: tuple[str, ...] | None = None,
     architecture: str | None = None,
     norm_eps: float | None = None,
-) -> tuple[FasterRCNN, ModelCard]:
+) -> tuple[Detector, ModelCard]:
     """The network in a file and a card for it, not saved yet.
 
     None stands for what the file itself is to tell. A model version's own safetensors file keeps its
@@ -49,7 +51,7 @@ def read_import(
         version = read_version(path)
         classes = version.card.classes if classes is None else classes
         _check_count(path, classes, len(version.card.classes))
-        return load_network(version), dataclasses.replace(version.card, name=name, classes=classes)
+        return load_detector(version), dataclasses.replace(version.card, name=name, classes=classes)
     state = with_modern_names(read_state(path))
     count = class_count(state)
     if count is None:
@@ -65,8 +67,12 @@ def read_import(
     spec = NetworkSpec(architecture, count)
     if norm_eps is not None:
         spec = dataclasses.replace(spec, norm_eps=norm_eps)
-    card = ModelCard(name, spec, classes, training={"file": path.name, "file_sha256": sha256_of(path)})
-    return fitted(state, spec, path), card
+    if ssd := SSDS.get(architecture):
+        spec = dataclasses.replace(spec, min_size=ssd.side, max_size=ssd.side)
+    network = fitted(state, spec, path)
+    mean, std = (tuple(own) for own in (network.transform.image_mean, network.transform.image_std))
+    training = {"file": path.name, "file_sha256": sha256_of(path)}
+    return network, ModelCard(name, spec, classes, mean, std, training=training)
 
 
 def _default_classes(count: int) -> tuple[str, ...]:
@@ -82,4 +88,4 @@ def _check_count(path: Path, classes: tuple[str, ...], count: int) -> None:
 def _not_a_detector(path: Path, state: State) -> str:
     if is_backbone(state):
         return f"{path} holds a backbone, not a detector: train from it with `train DATA --base {path.name}`."
-    return f"{path} holds no detector of the Mask R-CNN family (no box predictor in it)."
+    return f"{path} holds no detector of the Mask R-CNN family and no SSD (no box predictor in it)."

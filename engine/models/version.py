@@ -28,13 +28,13 @@ from engine.models.card import (
 )
 from engine.models.compact import compacted, restored
 from engine.models.prompt_head import BEFORE
-from engine.models.weights import as_floats, fitted, misfit, read_state, skeleton
+from engine.models.weights import Detector, as_floats, fitted, misfit, read_state, skeleton
 
-__all__ = ["ModelCard", "ModelVersion", "load_network", "read_version", "save_version"]
+__all__ = ["ModelCard", "ModelVersion", "load_detector", "load_network", "read_version", "save_version"]
 
 
 def save_version(
-    folder: Path, name: str, network: FasterRCNN, card: ModelCard, *, compact: bool = False
+    folder: Path, name: str, network: Detector, card: ModelCard, *, compact: bool = False
 ) -> ModelVersion:
     """Save a network as `folder/NAME.safetensors` with its card; an older version of it is replaced.
 
@@ -77,6 +77,17 @@ def save_version(
 
 
 def load_network(version: ModelVersion) -> FasterRCNN:
+    """As `load_detector`, for what only a Mask R-CNN or Faster R-CNN can do. Raises ModelError."""
+    network = load_detector(version)
+    if not isinstance(network, FasterRCNN):
+        raise ModelError(
+            f"Model {version.card.name} is an SSD, which finds boxes for `label` and does nothing else here: "
+            "choose a Mask R-CNN."
+        )
+    return network
+
+
+def load_detector(version: ModelVersion) -> Detector:
     """The network of a model version, in evaluation mode, float32 on the CPU.
 
     The file's SHA-256 is compared with the card's before anything in it is used. Raises ModelError

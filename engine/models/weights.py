@@ -21,10 +21,12 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection import FasterRCNN
+from torchvision.models.detection.ssd import SSD
 
 from engine.errors import ModelError
 from engine.models.families import architectures, build
 from engine.models.spec import NetworkSpec
+from engine.models.ssd import SSDS, build_ssd
 
 State: TypeAlias = dict[str, Tensor]
 """Tensors by parameter name, on the CPU."""
@@ -32,7 +34,12 @@ State: TypeAlias = dict[str, Tensor]
 SAFETENSORS_SUFFIXES = (".safetensors",)
 PICKLE_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt")
 
+Detector: TypeAlias = FasterRCNN | SSD
+"""A network that finds boxes with their classes: a Mask R-CNN is a FasterRCNN too."""
+
 _CLASS_WEIGHT = "roi_heads.box_predictor.cls_score.weight"
+_SSD_CLASS_WEIGHTS = re.compile(r"head\.classification_head\.module_list\.0\.(?:1\.)?weight")
+_SSD_BOX_WEIGHTS = re.compile(r"head\.regression_head\.module_list\.0\.(?:1\.)?weight")
 # BatchNorm counts batches for an option that nothing here uses; frozen layers leave it out.
 _COUNTER = "num_batches_tracked"
 
@@ -154,9 +161,21 @@ def with_modern_names(state: State) -> State:
 def class_count(state: State) -> int | None:
     """How many foreground classes a detector's weights tell apart; None where it is no detector."""
     weight = state.get(_CLASS_WEIGHT)
-    if weight is None or weight.ndim != 2 or weight.shape[0] < 2:
+    if weight is None:
+        return _class_count_of_ssd(state)
+    return weight.shape[0] - 1 if weight.ndim == 2 and weight.shape[0] > 1 else None
+
+
+def _class_count_of_ssd(state: State) -> int | None:
+    scores, boxes = (
+        [tensor for key, tensor in state.items() if names.fullmatch(key) and tensor.ndim == 4]
+        for names in (_SSD_CLASS_WEIGHTS, _SSD_BOX_WEIGHTS)
+    )
+    if not scores or not boxes:
         return None
-    return weight.shape[0] - 1
+    anchors = boxes[-1].shape[0] // 4  # a cell
+    outputs = scores[-1].shape[0] // max(anchors, 1)
+    return outputs - 1 if outputs > 1 else None
 
 
 def recognise(state: State) -> str | None:
@@ -168,7 +187,7 @@ def recognise(state: State) -> str | None:
     if classes is None:
         return None
     names = _weight_names(state)
-    for name in architectures():
+    for name in (*architectures(), *SSDS):
         if _names_of(name) == names and misfit(state, skeleton(NetworkSpec(name, classes))) is None:
             return name
     return None
@@ -183,10 +202,10 @@ def _weight_names(state: Mapping[str, Tensor]) -> frozenset[str]:
     return frozenset(key for key in state if not key.endswith(_COUNTER))
 
 
-def skeleton(spec: NetworkSpec) -> FasterRCNN:
+def skeleton(spec: NetworkSpec) -> Detector:
     """The network without memory for its weights (on torch's meta device): names and shapes only."""
     with torch.device("meta"):
-        return build(spec)
+        return build_ssd(spec) if spec.architecture in SSDS else build(spec)
 
 
 def misfit(state: State, module: nn.Module) -> str | None:
@@ -237,7 +256,7 @@ def as_floats(state: State, module: nn.Module, path: Path) -> State:
     return floats
 
 
-def fitted(state: State, spec: NetworkSpec, path: Path) -> FasterRCNN:
+def fitted(state: State, spec: NetworkSpec, path: Path) -> Detector:
     """A network of the spec with these weights, in evaluation mode, float32 on the CPU.
 
     Every name and shape must agree. Raises ModelError, naming `path`, where they do not.

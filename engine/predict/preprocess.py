@@ -32,13 +32,15 @@ def to_batch(
     mean: Sequence[float],
     std: Sequence[float],
     device: torch.device,
+    stride: int = STRIDE,
 ) -> Tensor:
     """N x 3 x H x W float32, channels last, zero-padded at the right and the bottom.
 
-    images: H x W x 3 uint8 RGB each; shapes: the height and width each is resized to.
+    images: H x W x 3 uint8 RGB each; shapes: the height and width each is resized to. stride: what the sides
+    of the batch are multiples of.
     """
-    height = math.ceil(max(h for h, _ in shapes) / STRIDE) * STRIDE
-    width = math.ceil(max(w for _, w in shapes) / STRIDE) * STRIDE
+    height = math.ceil(max(h for h, _ in shapes) / stride) * stride
+    width = math.ceil(max(w for _, w in shapes) / stride) * stride
     batch = torch.zeros((len(images), 3, height, width), device=device).to(memory_format=torch.channels_last)
     scale = 1.0 / (255.0 * torch.tensor(std, device=device))
     offset = -torch.tensor(mean, device=device) * 255.0 * scale

@@ -24,7 +24,8 @@ from engine.errors import ModelError
 from engine.hint import Hint
 from engine.predict import network as stages
 from engine.predict.network import Steps, at_once
-from engine.predict.predictor import Held, Image, Predictor
+from engine.predict.predictor import Held, Predictor
+from engine.predict.runner import Image, Runner
 from engine.prediction import Prediction
 from engine.prompt import Click
 
@@ -88,8 +89,8 @@ class _Candidates:
 class Prompter:
     """Answers prompts on pictures with one model. Raises ModelError for a model without masks."""
 
-    def __init__(self, predictor: Predictor, max_bytes: int = CACHE_BYTES) -> None:
-        if not predictor.has_masks:
+    def __init__(self, predictor: Runner, max_bytes: int = CACHE_BYTES) -> None:
+        if not isinstance(predictor, Predictor) or not predictor.has_masks:
             raise ModelError(
                 f"Model {predictor.card.name} knows boxes alone and makes no masks: "
                 "choose a Mask R-CNN for prompts."
@@ -106,6 +107,11 @@ class Prompter:
             held = self._predictor.hold(read())
             self.cache.put(key, held)
         return held
+
+    def hold(self, image: Image) -> Steps[Held]:
+        """As `set_image`, in steps and without keeping anything."""
+        held = yield from self._predictor.try_to_hold(image)
+        return held or self._predictor.hold(image)
 
     def predict(self, key: Hashable, read: Callable[[], Image]) -> Steps[Prediction]:
         """The whole network's answer; what its first stage said is kept for prompts. Raises ModelError.

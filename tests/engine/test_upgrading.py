@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -110,6 +111,21 @@ def test_that_a_mask_that_disagrees_with_its_box_waits_for_a_review(project: Pro
     assert document.instance(3).mask == block(62, 10, 16, 20)
     assert (document.instance(4).mask, document.instance(4).attributes) == (None, ((DISAGREES, "0.00"),))
     assert document.instance(1).attributes == ()
+
+
+def test_that_proposals_of_too_low_a_score_are_left_as_they_are(project: Project) -> None:
+    item, bolt = project.media()[0], project.classes()[0].id
+    guessed = [
+        replace(boxed(10 + n, bolt, (62, 10, 78, 25)), provenance=Provenance.PREDICTED, score=score)
+        for n, score in enumerate((0.4, 0.6))
+    ]
+    put(project, item, guessed)
+    run(project, request=UpgradeBoxes(project.folder, ModelChoice("any"), least_score=0.5))
+    document = project.load(item.id)
+    assert [one.id for one in document.instances if one.mask is None] == [10]
+    assert document.instance(11).provenance is Provenance.PREDICTED
+    again = run(project, request=UpgradeBoxes(project.folder, ModelChoice("any"), least_score=0.5))
+    assert not any(isinstance(event, ImageUpgraded) for event in again)
 
 
 def test_that_it_goes_on_where_it_stopped_and_a_second_run_changes_nothing(project: Project) -> None:

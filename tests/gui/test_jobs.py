@@ -166,6 +166,7 @@ def test_that_boxes_become_masks_with_progress_doubts_and_a_way_back(bench: Benc
     ((order, (request, _)),) = bench.engine.asked.items()
     assert isinstance(request, UpgradeBoxes)
     assert request.media_ids == ()
+    assert request.least_score == bench.proposals.thresholds.score > 0
     for media_id, least in ((a, 0.9), (b, 1.1)):  # nothing fills a box by more than all of it
         diff, doubtful = with_masks(project.load(media_id), {5: square()}, least)
         project.save(media_id, diff, name=NAME).result()

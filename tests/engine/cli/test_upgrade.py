@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 import main
 from engine.document.boolean import iou
@@ -15,6 +17,11 @@ from engine.document.mask import Mask
 from engine.document.records import Instance, ReviewState
 from engine.formats.coco import read_coco
 from engine.formats.labelled import LabelledImage, LabelledSet
+from engine.models.families import build
+from engine.models.spec import NetworkSpec
+from engine.models.ssd import build_ssd
+from engine.models.store import MODELS_VARIABLE, ModelStore
+from engine.models.version import load_network, save_version
 from engine.project import Project
 from engine.upgrading import CHECK
 
@@ -155,3 +162,68 @@ def test_that_a_model_or_a_folder_that_is_not_there_is_told_and_nothing_is_chang
     assert not (data / "images" / ".maskwright").exists()
     assert main.main(["upgrade", str(data / "none"), "--boxes", "project"]) == 1
     assert "no folder called" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def detectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`finder`, the starter without its masks, and `ssd`, which has learned nothing."""
+    store = ModelStore(tmp_path_factory.mktemp("models"))
+    starter = store.resolve("starter")
+    spec = replace(starter.card.spec, architecture="fasterrcnn_resnet18_slim_fpn", prompts=False)
+    finder = build(spec)
+    known = load_network(starter).state_dict()
+    finder.load_state_dict({key: known[key] for key in finder.state_dict()})
+    save_version(store.root, "finder", finder, replace(starter.card, spec=spec))
+    torch.manual_seed(4)
+    torch.save(
+        build_ssd(NetworkSpec("ssdlite320_mobilenet_v3_large", 4)).state_dict(), store.root / "ssd.pth"
+    )
+    store.import_file(store.root / "ssd.pth", classes=starter.card.classes)
+    return store.root
+
+
+def test_that_the_boxes_of_a_detector_without_masks_become_masks(
+    truth: LabelledSet, data: Path, tmp_path: Path, detectors: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MODELS_VARIABLE, str(detectors))
+    photos, out = data / "images", tmp_path / "out"
+    assert main.main(["label", str(photos), "--model", "finder"]) == 0
+    with Project.open(photos, read_only=True) as project:
+        before = {one.id: one for item in project.media() for one in project.load(item.id).instances}
+    assert all(one.mask is None for one in before.values())
+    assert (
+        main.main(["upgrade", str(photos), "--boxes", "project", "--threshold", "0.6", "--out", str(out)])
+        == 0
+    )
+    with Project.open(photos, read_only=True) as project:
+        after = {one.id: one for item in project.media() for one in project.load(item.id).instances}
+    assert after.keys() == before.keys()
+    assert {one.id for one in after.values() if one.mask} == {
+        one.id for one in before.values() if one.score is not None and one.score >= 0.6
+    }
+    assert all(one.class_id == before[one.id].class_id for one in after.values())
+    assert all(one.provenance.is_proposal for one in after.values())
+    (written,) = out.rglob("*.json")
+    scores = [
+        best(one.mask, true)[0]
+        for image in read_coco(written).images
+        for true in truth.images
+        for one in image.instances
+        if one.mask is not None and true.path.name == image.path.name
+    ]
+    assert len(scores) == sum(one.mask is not None for one in after.values())
+    assert sum(scores) / len(scores) > 0.68
+
+
+def test_that_an_ssd_labels_with_boxes_and_is_no_model_for_masks(
+    data: Path, detectors: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(MODELS_VARIABLE, str(detectors))
+    command = ["label", str(data / "images"), "--model", "ssd", "--max-detections", "7", "--json"]
+    assert main.main(command) == 0
+    assert json.loads(capsys.readouterr().out)["instances"] == 14
+    with Project.open(data / "images", read_only=True) as project:
+        found = [one for item in project.media() for one in project.load(item.id).instances]
+    assert all(one.mask is None and one.box_xyxy is not None for one in found)
+    assert main.main(["upgrade", str(data / "images"), "--boxes", "project", "--model", "ssd"]) == 1
+    assert "makes no masks" in capsys.readouterr().err

@@ -62,7 +62,7 @@ def test_that_models_are_listed_by_name_with_their_state(
     states = {m.name: m.state for m in store.list()}
     assert list(states) == [
         "Aphids", "fasterrcnn_resnet50_fpn", "fasterrcnn_resnet50_fpn_v2", "maskrcnn_resnet50_fpn",
-        "maskrcnn_resnet50_fpn_v2", "starter", "zz",
+        "maskrcnn_resnet50_fpn_v2", "ssd300_vgg16", "ssdlite320_mobilenet_v3_large", "starter", "zz",
     ]  # fmt: skip
     assert (states["Aphids"], states["starter"], states["zz"]) == ("installed", "bundled", "damaged")
     assert states["maskrcnn_resnet50_fpn"] == "installed"
@@ -337,17 +337,19 @@ def test_that_the_catalogue_is_torchvisions() -> None:
         "fasterrcnn_resnet50_fpn",
         "maskrcnn_resnet50_fpn_v2",
         "fasterrcnn_resnet50_fpn_v2",
+        "ssd300_vgg16",
+        "ssdlite320_mobilenet_v3_large",
     )
     for entry in CATALOGUE.values():
         source = EntrySource.of(entry)
         assert source.file_name.startswith(f"{entry.name}_coco-")
         assert len(source.sha256_prefix) == 8
-        assert len(source.classes) == entry.spec.num_classes == 90
+        assert len(source.classes) == 90
         assert source.classes[0] == "person"
-        assert 0.3 < source.metrics["box_ap"] < 0.5
+        assert 0.2 < source.metrics["box_ap"] < 0.5
         assert ("mask_ap" in source.metrics) == entry.name.startswith("mask")
     # torchvision itself sets eps to 0 for these two and leaves the others alone.
-    assert [e.norm_eps for e in CATALOGUE.values()] == [0.0, 0.0, 1e-5, 1e-5]
+    assert [e.norm_eps for e in CATALOGUE.values()] == [0.0, 0.0, *[1e-5] * 4]
 
 
 def test_that_the_published_sizes_are_told(store: ModelStore) -> None:
@@ -355,7 +357,7 @@ def test_that_the_published_sizes_are_told(store: ModelStore) -> None:
 
     for model in store.list():
         published = getattr(detection, CATALOGUE[model.name].weights).COCO_V1.meta["_file_size"]
-        assert model.size / 2**20 == pytest.approx(published, rel=0.01)
+        assert model.size / 2**20 == pytest.approx(published, abs=0.6)
 
 
 @pytest.mark.parametrize("name", ["net.pth", "net-1234.pth", "net-ABCDEF12.pth"])
@@ -374,5 +376,5 @@ def test_that_a_file_of_torchvisions_real_network_installs_unchanged(
     loaded = load_network(version)
     assert same_weights(published.network, loaded)
     assert loaded.backbone.body.bn1.eps == 0.0
-    assert version.card.spec == CATALOGUE[spec.architecture].spec
+    assert version.card.spec == dataclasses.replace(spec, norm_eps=0.0)
     assert json.loads(version.card_path.read_text(encoding="utf-8")) == card_to_json(version.card)

@@ -25,7 +25,8 @@ from engine.media.image import read_rgb
 from engine.models.store import default_store
 from engine.models.version import load_network
 from engine.predict.network import at_once
-from engine.predict.predictor import Image, Predictor
+from engine.predict.predictor import Predictor
+from engine.predict.runner import Image
 from engine.predict.settings import PredictSettings
 from engine.prediction import Prediction
 from tests.engine.iou import box_iou
@@ -215,12 +216,12 @@ def test_that_memory_that_ends_shrinks_the_picture_and_then_says_so(monkeypatch:
     predictor = Predictor(network, card_of(network, TOY))
     whole, tries, enough = predictor._pass, [], 0.6
 
-    def run(images: Sequence[Image], on: Any, device: torch.device, shrink: float, *, fine: bool) -> Any:
+    def run(images: Sequence[Image], device: torch.device, shrink: float, *, fine: bool) -> Any:
         tries.append(shrink)
         if shrink > enough:
             raise torch.OutOfMemoryError("out of memory")
         assert not fine  # what is explained are the class branch's cells
-        return whole(images, on, device, shrink, fine=fine)
+        return whole(images, device, shrink, fine=fine)
 
     monkeypatch.setattr(predictor, "_pass", run)
     assert at_once(predictor.explain(picture(120, 200))).resized[0] < 96

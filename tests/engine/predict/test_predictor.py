@@ -11,7 +11,8 @@ import torch
 
 from engine.device import NumberFormat
 from engine.errors import ModelError
-from engine.predict.predictor import Image, Predictor, is_out_of_memory
+from engine.predict.predictor import Predictor
+from engine.predict.runner import Image, is_out_of_memory
 from engine.predict.settings import PredictSettings
 from engine.predict.winograd import WinogradConv2d
 from engine.prediction import Prediction
@@ -37,11 +38,11 @@ def let_memory_end(
     tries: list[tuple[int, float]] = []
     whole = predictor._forward
 
-    def forward(images: Sequence[Image], network: Any, device: torch.device, shrink: float) -> Any:
+    def forward(images: Sequence[Image], device: torch.device, shrink: float) -> Any:
         tries.append((len(images), shrink))
         if when(len(images), shrink):
             raise error("out of memory")
-        return whole(images, network, device, shrink)
+        return whole(images, device, shrink)
 
     monkeypatch.setattr(predictor, "_forward", forward)
     return tries

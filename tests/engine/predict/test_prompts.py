@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torchvision.models.detection import FasterRCNN
 
 from engine.document.boolean import iou
 from engine.edges import masks_at_edges
@@ -17,8 +16,9 @@ from engine.errors import ModelError
 from engine.models.card import FINE_AP, PLAIN_AP
 from engine.models.prompt_head import NAME, PromptHead
 from engine.predict.network import at_once
-from engine.predict.predictor import Held, Image, Predictor
+from engine.predict.predictor import Held, Predictor
 from engine.predict.prompts import FeatureCache, Prompter, _Candidates
+from engine.predict.runner import Image
 from engine.predict.settings import PredictSettings
 from engine.prediction import Prediction
 from engine.prompt import Click
@@ -260,11 +260,11 @@ def test_that_a_picture_without_room_is_held_smaller(
     asked: list[float] = []
     batch = predictor._batch
 
-    def full(images: list[Image], network: FasterRCNN, device: torch.device, shrink: float) -> object:
+    def full(images: list[Image], device: torch.device, shrink: float) -> object:
         asked.append(shrink)
         if shrink == 1.0:
             raise MemoryError
-        return batch(images, network, device, shrink)
+        return batch(images, device, shrink)
 
     monkeypatch.setattr(predictor, "_batch", full)
     held = predictor.hold(IMAGE)
