@@ -207,6 +207,7 @@ class Editor(QObject):
         if wanted != self._selection:
             self._selection = wanted
             self.selection_changed.emit()
+            self.preview_changed.emit()  # such as the handles of what is selected
 
     def hover(self, id_: int | None) -> None:
         """The instance under the pointer is this one, or none."""

@@ -59,6 +59,9 @@ class Viewport(Protocol):
     def height(self) -> int:
         """In device-independent pixels."""
 
+    def devicePixelRatioF(self) -> float:  # noqa: N802 - Qt's name
+        """The screen's pixels in such a one."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Context:

@@ -62,8 +62,9 @@ def fit(context: Context) -> None:
     icon="actual-size",
 )  # fmt: skip
 def actual_size(context: Context) -> None:
-    """Show the picture at its own size; the middle stays."""
-    context.editor.set_camera(context.editor.camera.at_scale(1.0, at=_middle(context)))
+    """Show each pixel of the picture as one of the screen's own; the middle stays."""
+    scale = 1 / context.viewport.devicePixelRatioF()
+    context.editor.set_camera(context.editor.camera.at_scale(scale, at=_middle(context)))
 
 
 @command(

@@ -67,6 +67,7 @@ class MediaList(QWidget):
         self._pictured: dict[int, tuple[object, ...]] = {}  # what a thumbnail was asked for, by media id
         self.model = MediaModel(desk, self)
         self.search = QLineEdit()
+        self.search.setAcceptDrops(False)  # what is dropped here is to be opened as it is anywhere else
         self.filter_button = button("filter", self.tr("Filter images"), checkable=True)
         self.sort_button = button("sort", self.tr("Sort images"))
         self.form = FilterForm()

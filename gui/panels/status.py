@@ -55,4 +55,5 @@ class Status(QStatusBar):
     @Slot()
     def _tell_zoom(self) -> None:
         shown = self._editor.shown
-        self._zoom.setText(f"{self._editor.camera.scale * 100:.0f} %" if shown else "")
+        scale = self._editor.camera.scale * self.devicePixelRatioF()  # pixels of the screen, not Qt's
+        self._zoom.setText(f"{scale * 100:.0f} %" if shown else "")

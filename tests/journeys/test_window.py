@@ -119,6 +119,8 @@ def test_that_a_file_opens_its_folder_and_a_drop_another(
         person.see("x.png")
         assert person.window.desk.folder == other
         assert person.window.settings.choices.recent[:2] == (str(other), str(folder))
+        search = person.window.media_list.search
+        assert not search.acceptDrops(), "Qt hands what is dropped there to the window"
 
     assert at_the_window([str(folder / "b.png")], steps) == 0
 

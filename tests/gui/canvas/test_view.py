@@ -350,6 +350,26 @@ def test_that_a_shown_document_can_be_swapped_for_another_of_the_same_picture(op
     assert is_near(canvas.at(180, 120), over(RED, canvas.editor.sight.opacity))
 
 
+def test_that_an_outlines_handles_are_those_of_what_is_selected_however_that_was_done(
+    open_canvas: Open,
+) -> None:
+    canvas = open_canvas(rectangle(1, 20, 20, 60, 60), rectangle(2, 150, 90, 60, 60), pixels=GREY)
+    canvas.editor.set_tool("vertex")
+    plain = canvas.pixels()
+    canvas.editor.select([1])
+    first = canvas.pixels()
+    canvas.editor.select([2])
+    second = canvas.pixels()
+
+    def corner(x: float, y: float) -> tuple[slice, slice]:
+        across, down = canvas.editor.camera.to_view(x, y)
+        return slice(int(down) - 2, int(down) + 3), slice(int(across) - 2, int(across) + 3)
+
+    assert not np.array_equal(first[corner(80, 20)], plain[corner(80, 20)])
+    assert np.array_equal(second[corner(80, 20)], plain[corner(80, 20)]), "the first one's handle is gone"
+    assert np.array_equal(second[corner(210, 90)], first[corner(80, 20)]), "handles look alike"
+
+
 def test_that_a_picture_still_coming_is_seen_small_and_exact_as_soon_as_one_zooms_in(
     open_canvas: Open,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from gui.camera import Camera
+from gui.camera import Camera, Placement
 from gui.commands import load_all
 from gui.commands.registry import COMMANDS, Context
 from tests.gui.drive import TestEditor, rectangle
@@ -24,9 +24,9 @@ def test() -> TestEditor:
     return TestEditor(rectangle(1, 60, 40, 20, 10))
 
 
-def context_of(test: TestEditor) -> Context:
+def context_of(test: TestEditor, ratio: float = 1.0) -> Context:
     """These commands use no more than editor and viewport."""
-    viewport = SimpleNamespace(width=lambda: 400, height=lambda: 300)
+    viewport = SimpleNamespace(width=lambda: 400, height=lambda: 300, devicePixelRatioF=lambda: ratio)
     return cast(Context, SimpleNamespace(editor=test.editor, viewport=viewport))
 
 
@@ -49,6 +49,14 @@ def test_that_full_size_and_zoom_keep_the_middle_of_the_view(test: TestEditor) -
         run(test, id_)
         assert test.editor.camera.scale == pytest.approx(scale)
         assert test.editor.camera.to_image(200, 150) == pytest.approx(middle)
+
+
+@pytest.mark.parametrize("ratio", [1.5, 2.0])
+def test_that_at_full_size_a_pixel_of_the_picture_is_one_of_the_screen(
+    test: TestEditor, ratio: float
+) -> None:
+    COMMANDS["view.actual_size"].run(context_of(test, ratio))
+    assert Placement.of(test.editor.camera, ratio).scale == pytest.approx(1.0)
 
 
 def test_that_the_selection_is_brought_to_the_middle_and_needs_one(test: TestEditor) -> None:
