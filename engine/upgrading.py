@@ -124,7 +124,7 @@ def _upgraded(
     diff, doubtful = with_masks(project.load(item.id), made, request.least_fill)
     if not diff.is_empty:
         project.save(item.id, diff, name=NAME, source=Source.USER).result()
-    masks = sum(isinstance(new, Instance) for _, new in diff.updated.values())
+    masks = sum(isinstance(new, Instance) and new.mask is not None for _, new in diff.updated.values())
     return ImageUpgraded(order, item.id, item.path, masks, doubtful)
 
 
@@ -158,6 +158,22 @@ def doubted(state: ImageState) -> ImageState:
     """What an image with a doubtful mask becomes: flagged, and no longer reviewed."""
     review = ReviewState.PROPOSED if state.review is ReviewState.REVIEWED else state.review
     return replace(state, review=review, flags=tuple(dict.fromkeys((*state.flags, CHECK))))
+
+
+def is_doubtful(instance: Instance) -> bool:
+    """Whether its mask, or that it has none, waits for a look."""
+    return any(name == DISAGREES for name, _ in instance.attributes)
+
+
+def settle(document: Document) -> None:
+    """Take the marks of doubt away, inside an edit: a person has looked at the image."""
+    for one in document.instances:
+        if is_doubtful(one):
+            kept = tuple(pair for pair in one.attributes if pair[0] != DISAGREES)
+            document.replace(replace(one, attributes=kept))
+    state = document.state
+    if CHECK in state.flags:
+        document.replace(replace(state, flags=tuple(flag for flag in state.flags if flag != CHECK)))
 
 
 def undo_upgrade(project: Project, media_ids: Iterable[int]) -> int:

@@ -120,7 +120,8 @@ def conclude(report: Report) -> None:
     if report.doubtful:
         count = len(report.doubtful_images)
         parts.append(
-            f"{report.doubtful:,} disagree with their boxes, on {count:,} images flagged '{CHECK}' for review"
+            f"to be looked at: {report.doubtful:,} (no mask, or one that disagrees with its box), "
+            f"on {count:,} images flagged '{CHECK}'"
         )
     parts += [f"{len(report.failures)} failed"] * bool(report.failures)
     say(" · ".join(parts))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from PySide6.QtWidgets import QInputDialog, QWidget
 
 from engine.document.records import ReviewState
+from engine.upgrading import settle
 from gui.commands.registry import Context, command, translated
 
 _MENU = ("Image",)
@@ -49,6 +50,7 @@ def accept(context: Context) -> None:
     visible = {one.id for one in editor.visible}
     with editor.edit(translated("Accept image")):
         editor.shown.document.accept_image(visible)
+        settle(editor.shown.document)
     if not editor.is_read_only and not context.desk.step_to_look_at(1):
         context.desk.noticed.emit(translated("Every image of this list is reviewed or put off."))
 

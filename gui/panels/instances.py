@@ -32,6 +32,7 @@ from PySide6.QtWidgets import (
 )
 
 from engine.document.records import Instance, Provenance
+from engine.upgrading import DISAGREES, is_doubtful
 from gui import counts, theme
 from gui.editor import Editor
 from gui.panels.parts import EmptyHint, bar, button, column, elided, label
@@ -98,7 +99,9 @@ class InstanceModel(QStringListModel):
         words = [self.name(instance), provenance_words(self, instance.provenance)]
         if instance.score is not None:
             words.append(self.tr("score {:.2f}").format(instance.score))
-        words += [f"{name}: {value}" for name, value in instance.attributes]
+        words += [f"{name}: {value}" for name, value in instance.attributes if name != DISAGREES]
+        if is_doubtful(instance):
+            words.append(self.tr("its mask is to be looked at"))
         hidden = self.why_hidden(instance)
         return ", ".join(words) + (f"\n{hidden}" if hidden else "")
 
@@ -119,7 +122,7 @@ def provenance_words(owner: QObject, provenance: Provenance) -> str:
 
 
 class InstanceDelegate(QStyledItemDelegate):
-    """A row: the class's colour and name, provenance, score. What is hidden is pale."""
+    """A row: the class's colour and name, provenance, score. Hidden ones are pale, doubtful masks flagged."""
 
     def __init__(self, model: InstanceModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -151,10 +154,11 @@ class InstanceDelegate(QStyledItemDelegate):
         room = QRect(0, rect.top(), metrics.horizontalAdvance(words), rect.height())
         room.moveRight(score.left() - theme.SPACE)
         painter.drawText(room, _MIDDLE | Qt.AlignmentFlag.AlignRight, words)
-        if hidden:
-            eye = theme.icon_pixmap("eye-off", now.disabled, 14, painter.device().devicePixelRatio())
+        marks = [("flag", now.danger)] * is_doubtful(instance) + [("eye-off", now.disabled)] * hidden
+        for icon, color in marks:
+            mark = theme.icon_pixmap(icon, color, 14, painter.device().devicePixelRatio())
             room.moveLeft(room.left() - 14 - theme.TIGHT)
-            painter.drawPixmap(room.left(), rect.center().y() - 6, eye)
+            painter.drawPixmap(room.left(), rect.center().y() - 6, mark)
         left = int(swatch.right()) + theme.SPACE
         name = QRect(left, rect.top(), room.left() - theme.SPACE - left, rect.height())
         painter.setPen(QColor(now.disabled if hidden else now.text))

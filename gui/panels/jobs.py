@@ -131,7 +131,8 @@ class JobsPanel(QWidget):
             if run.reviewed:
                 parts.append(self.tr("{:,} reviewed and left alone").format(run.reviewed))
         if run.doubtful:
-            parts.append(self.tr("{:,} disagree with their boxes: to be looked at").format(run.doubtful))
+            said = self.tr("to be looked at: {:,} (no mask, or one that disagrees with its box)")
+            parts.append(said.format(run.doubtful))
         if run.failures:
             parts.append(self.tr("{:,} failed").format(len(run.failures)))
         return " · ".join(parts)

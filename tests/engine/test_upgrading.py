@@ -104,7 +104,9 @@ def test_that_a_mask_that_disagrees_with_its_box_waits_for_a_review(project: Pro
     bolt = project.classes()[0].id
     put(project, item, [boxed(3, bolt, (62, 10, 78, 50)), boxed(4, bolt, (30, 40, 32, 50))])
     events = run(project)
-    assert [event.doubtful for event in events if isinstance(event, ImageUpgraded)] == [2, 0, 0]
+    upgraded = [event for event in events if isinstance(event, ImageUpgraded)]
+    assert [event.doubtful for event in upgraded] == [2, 0, 0]
+    assert [event.masks for event in upgraded] == [3, 2, 2], "one box got none"
     document = project.load(item.id)
     assert document.state == ImageState(ReviewState.PROPOSED, (CHECK,))
     assert document.instance(3).attributes == ((DISAGREES, "0.50"),)

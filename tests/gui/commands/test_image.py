@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import pytest
 
 from engine.document.records import Provenance, ReviewState
+from engine.upgrading import CHECK
 from gui.commands.registry import COMMANDS, Context
 from tests.gui.commands.test_classes import _Parts
 from tests.gui.making import stored
@@ -47,6 +49,17 @@ def test_that_an_image_accepted_with_nothing_on_it_is_a_confirmed_empty_one(
     (state,) = stored(place.project.folder, "c.png").values()
     assert getattr(state, "review", None) is ReviewState.REVIEWED
     assert place.project.labelled_media()[place.id_of("c.png")]
+
+
+def test_that_an_accepted_image_is_no_longer_flagged_for_its_masks(context: Context, place: Place) -> None:
+    place.show("b.png")
+    document = place.editor.document
+    assert document is not None
+    with place.editor.edit("x"):
+        document.replace(replace(document.state, flags=("blurred", CHECK)))
+    COMMANDS["image.accept"].run(context)
+    place.settle()
+    assert getattr(stored(place.project.folder, "b.png")[0], "flags", None) == ("blurred",)
 
 
 def test_that_nothing_is_accepted_while_everything_is_hidden(context: Context, place: Place) -> None:

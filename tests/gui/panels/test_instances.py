@@ -7,9 +7,12 @@ from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QItemSelectionModel, Qt
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QApplication
 
 from engine.document.records import Instance, Provenance
+from engine.upgrading import DISAGREES, settle
+from gui import theme
 from gui.panels.instances import Instances
 from tests.gui.drive import TestEditor
 from tests.gui.making import drawn, proposal
@@ -53,6 +56,28 @@ def test_that_the_topmost_instance_comes_first_and_hidden_ones_on_demand(panel: 
     assert told(panel, 0) == "bolt, drawn"
     assert told(panel, 1) == "nut, proposed, score 0.90"
     assert told(panel, 2) == "nut, proposed, score 0.20\nIts score is below the slider's 0.50"
+
+
+def test_that_a_doubtful_mask_is_flagged(panel: Instances, test_editor: TestEditor) -> None:
+    editor = test_editor.editor
+
+    def reds() -> int:
+        QApplication.processEvents()
+        image = panel.view.viewport().grab().toImage()
+        danger = QColor(theme.colors().danger)
+        spots = ((x, y) for x in range(image.width()) for y in range(image.height()))
+        return sum(image.pixelColor(x, y) == danger for x, y in spots)
+
+    before = reds()
+    assert editor.document is not None
+    with editor.edit("x"):
+        editor.document.replace(replace(OWN, attributes=(("side", "left"), (DISAGREES, "0.31"))))
+    assert told(panel, 0) == "bolt, drawn, side: left, its mask is to be looked at"
+    assert reds() > before + 5
+    with editor.edit("x"):
+        settle(editor.document)
+    assert told(panel, 0) == "bolt, drawn, side: left"
+    assert reds() == before
 
 
 def test_that_the_reason_for_hiding_is_told(panel: Instances, test_editor: TestEditor) -> None:
