@@ -347,7 +347,11 @@ def _sheet(now: Colors) -> str:  # long: it is one style sheet
     QRadioButton::indicator:checked {{ background: {now.accent}; border-color: {now.accent};
         image: url({mark("dot")}); }}
     QCheckBox::indicator:disabled, QRadioButton::indicator:disabled {{ border-color: {now.line}; }}
-    QListView, QTreeView, QTableView {{ border: 0; background: {now.surface}; outline: 0; }}
+    QListView, QTreeView, QTableView {{ border: 1px solid {now.surface}; background: {now.surface};
+        outline: 0; }}
+    QListView:focus, QTreeView:focus, QTableView:focus {{ border-color: {now.accent}; }}
+    QSlider {{ border: 1px solid transparent; border-radius: 5px; }}
+    QSlider:focus {{ border-color: {now.accent}; }}
     QListWidget::item, QTreeWidget::item {{ padding: 3px 0; }}
     QMenu {{ background: {now.surface}; border: 1px solid {now.line}; padding: 4px; }}
     QMenu::item {{ padding: 5px 24px 5px 12px; border-radius: 4px; }}

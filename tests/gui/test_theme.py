@@ -10,7 +10,18 @@ import pytest
 from defusedxml import ElementTree
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QColor, QIcon
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QLineEdit,
+    QListView,
+    QPushButton,
+    QSlider,
+    QToolButton,
+    QTreeView,
+    QVBoxLayout,
+    QWidget,
+)
 
 from gui import theme
 from gui.theme import DARK, LIGHT, Colors
@@ -101,3 +112,34 @@ def test_that_every_icon_a_command_names_is_there() -> None:
     load_all()
     names = {one.icon for one in COMMANDS.values() if one.icon}
     assert names <= {path.stem for path in SVGS}
+
+
+@pytest.mark.parametrize(
+    "kind", [QListView, QTreeView, QSlider, QLineEdit, QPushButton, QComboBox, QToolButton]
+)
+def test_that_what_has_the_keyboard_is_seen_to_have_it(
+    dressed: QApplication, kind: type[QWidget], request: pytest.FixtureRequest
+) -> None:
+    theme.theme().put_on(LIGHT)
+    window = QWidget()
+    request.addfinalizer(window.deleteLater)
+    layout = QVBoxLayout(window)
+    asked, other = kind(), QPushButton()
+    for one in (asked, other):
+        layout.addWidget(one)
+    window.show()
+    window.activateWindow()
+    other.setFocus()
+    dressed.processEvents()
+    before = asked.grab().toImage()
+    asked.setFocus(Qt.FocusReason.TabFocusReason)
+    dressed.processEvents()
+    accent = QColor(LIGHT.accent)
+    after = asked.grab().toImage()
+    seen = sum(
+        after.pixelColor(x, y) == accent != before.pixelColor(x, y)
+        for x in range(after.width())
+        for y in range(after.height())
+    )
+    assert seen > after.width(), "a line around it"
+    window.close()
