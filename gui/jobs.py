@@ -181,6 +181,8 @@ class Jobs(QObject):
         def undone(count: int) -> None:
             if self._desk.project is project:
                 self.said.emit(self.tr("The boxes of {} are boxes again.").format(counts.images(count)))
+                if self.run is not None and self.run.is_upgrade:  # it tells of what is gone
+                    self._set(None)
                 self._reload()
 
         self._desk.background.run(lambda: undo_upgrade(project, media_ids), undone, self.said.emit)

@@ -103,6 +103,8 @@ class JobsPanel(QWidget):
                 return doing.format(done=run.done, total=run.total)
             case Stage.STOPPING:
                 return self.tr("Stopping after this image…")
+            case Stage.DONE if run.is_upgrade and not run.done:
+                return self.tr("Every box has its mask already")
             case Stage.DONE if run.is_upgrade:
                 boxes = counted(run.instances, self.tr("1 box"), self.tr("{} boxes"))
                 return self.tr("Masks now: {} of {}").format(

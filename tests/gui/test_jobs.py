@@ -183,3 +183,4 @@ def test_that_boxes_become_masks_with_progress_doubts_and_a_way_back(bench: Benc
     bench.wait(lambda: bench.editor.document and bench.editor.document.instances[0].mask is None)
     assert project.load(b).instances == (boxed,)
     assert not bench.jobs.can_undo_upgrade
+    assert bench.jobs.run is None, "its line tells of masks that are gone"
