@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+def has_masks(architecture: str) -> bool:
+    """Whether networks of that name make masks; the others find boxes alone."""
+    return architecture.startswith("maskrcnn_")
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
     """Everything that fixes the shape of a network; stored in its model card.

@@ -93,7 +93,7 @@ class Prompter:
         if not isinstance(predictor, Predictor) or not predictor.has_masks:
             raise ModelError(
                 f"Model {predictor.card.name} knows boxes alone and makes no masks: "
-                "choose a Mask R-CNN for prompts."
+                "choose a Mask R-CNN for that."
             )
         self.cache = FeatureCache(max_bytes)
         self._predictor = predictor

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from engine.models.spec import has_masks
 from engine.models.store import ListedModel, ModelState
 from gui.commands.registry import Context
 from gui.models import Models
@@ -50,6 +51,10 @@ def in_brief(model: ListedModel) -> str:
             parts.append(ap)
     elif model.problem:
         parts.append(_tr("damaged"))
+        return parts[0]
+    architecture = model.version.card.spec.architecture if model.version is not None else model.name
+    if not has_masks(architecture):
+        parts.append(_tr("boxes alone"))
     return " · ".join(parts)
 
 

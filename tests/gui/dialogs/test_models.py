@@ -10,11 +10,13 @@ from typing import cast
 import pytest
 from PySide6.QtWidgets import QApplication, QWidget
 
+from engine.models.families import architectures
 from engine.models.spec import NetworkSpec
-from engine.models.store import default_store
+from engine.models.ssd import SSDS
+from engine.models.store import ListedModel, ModelState, default_store
 from gui.bridge import Bridge
 from gui.desk import Desk
-from gui.dialogs.models import ModelDialog
+from gui.dialogs.models import ModelDialog, in_brief
 from gui.editor import Editor
 from gui.models import Models
 from gui.proposals import Proposals
@@ -70,6 +72,13 @@ def picker(application: QApplication, published: Published, tmp_path: Path, wait
     models.stop()
     desk.close()
     parent.deleteLater()
+
+
+def test_that_a_detector_without_masks_says_so() -> None:
+    for architecture in (*architectures(), *SSDS):
+        listed = ListedModel(architecture, ModelState.AVAILABLE, size=10**6)
+        makes_masks = architecture in architectures() and architectures()[architecture].has_masks
+        assert ("boxes alone" in in_brief(listed)) is not makes_masks
 
 
 def test_that_the_starter_says_what_it_knows_and_how_well(picker: Picker) -> None:
