@@ -112,7 +112,9 @@ class JobsPanel(QWidget):
                 )
             case Stage.DONE:
                 labelled = counts.images(run.done - len(run.failures))
-                return self.tr("Labelled {}, {}").format(labelled, counts.proposals(run.instances))
+                # All that are kept: lists count those above the score slider, which may move.
+                found = counts.proposals(run.instances)
+                return self.tr("Labelled {}, {} of any score").format(labelled, found)
             case Stage.CANCELED:
                 return self.tr("Stopped after {done:,} of {total:,}").format(done=run.done, total=run.total)
             case Stage.FAILED:

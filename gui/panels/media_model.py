@@ -95,7 +95,8 @@ class MediaModel(QStringListModel):
         """How many instances, in words."""
         known = self.known(row)
         if known.count == 0:
-            return self.tr("empty") if self.state(row).review is ReviewState.REVIEWED else ""
+            none = {ReviewState.REVIEWED: self.tr("empty"), ReviewState.PROPOSED: self.tr("No proposals")}
+            return none.get(self.state(row).review, "")
         if known.proposals == known.count:
             return counted(known.count, self.tr("1 proposal"), self.tr("{} proposals"))
         if known.proposals:

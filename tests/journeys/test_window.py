@@ -97,6 +97,11 @@ def test_that_a_folder_is_labelled_stopped_continued_and_undone_from_the_window(
         assert [path for path, _ in jobs.run.failures] == ["broken.jpg"]
         assert jobs.run.done == 4
         assert person.window.jobs_panel.failures.count() == 1
+        told = [one.text() for one in person.window.jobs_panel.findChildren(QLabel)]
+        found = jobs.run.instances
+        assert f"Labelled 3 images, {found:,} proposals of any score" in told, (
+            "also those that no list counts"
+        )
         person.wait(lambda: jobs.batches)
         states = [desk.state_of(media_id).review for media_id in desk.order]
         assert states.count(ReviewState.PROPOSED) == 3

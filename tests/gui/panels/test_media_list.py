@@ -146,7 +146,8 @@ def test_that_counts_follow_the_score_slider(panel: MediaList, place: Place) -> 
     place.editor.see(replace(place.editor.sight, score=0.1))
     assert panel.model.counted(1) == "3 proposals"
     place.editor.see(replace(place.editor.sight, score=0.95))
-    assert panel.model.counted(1) == ""
+    assert panel.model.counted(1) == "No proposals"
+    assert panel.model.counted(2) == "", "nobody has looked for any"
 
 
 def test_that_rows_tell_all_they_show_in_words(panel: MediaList) -> None:
