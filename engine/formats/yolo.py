@@ -58,7 +58,12 @@ class _Yolo(Format):
         """Every label file; its picture has the same name, in `images` where the file is in `labels`."""
         layout = _layout(source)
         if not layout.labels:
-            raise DataError(f"{source.path} holds no label files (*.txt).")
+            if not _texts(source):
+                raise DataError(f"{source.path} holds no label files (*.txt).")
+            raise DataError(
+                f"Nothing beside the label files of {source.path} says what their classes are called: put "
+                "the data.yaml there that the detector was trained with, or a classes.txt with a name a line."
+            )
         for number, name in enumerate(layout.classes):
             reading.classes.add(name, f"{layout.file}: class {number}", id_=number + 1)
         for name in layout.labels:
@@ -190,13 +195,17 @@ def _is_number(word: str) -> bool:
     return True
 
 
-def _layout(source: Source) -> _Layout:
-    texts = [
+def _texts(source: Source) -> list[str]:
+    return [
         name
         for name in source.files
         if name.lower().endswith(".txt") and PurePosixPath(name).name.lower() not in _NOT_LABELS
         and "imagesets" not in name.lower()
     ]  # fmt: skip
+
+
+def _layout(source: Source) -> _Layout:
+    texts = _texts(source)
     in_labels = [name for name in texts if "labels" in PurePosixPath(name).parts[:-1]]
     for place in _around(source.root):
         for file in [*sorted(place.glob("*.yaml")), *sorted(place.glob("*.yml"))]:

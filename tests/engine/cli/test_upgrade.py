@@ -227,3 +227,22 @@ def test_that_an_ssd_labels_with_boxes_and_is_no_model_for_masks(
     assert all(one.mask is None and one.box_xyxy is not None for one in found)
     assert main.main(["upgrade", str(data / "images"), "--boxes", "project", "--model", "ssd"]) == 1
     assert "makes no masks" in capsys.readouterr().err
+
+
+def test_that_what_a_yolo_detector_writes_needs_its_classes_names_alone(
+    truth: LabelledSet, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = as_yolo(truth, data) / "labels"
+    for file in labels.iterdir():  # with a score a line, and no data.yaml
+        file.write_text("".join(f"{line} 0.75\n" for line in file.read_text().splitlines()))
+    (data / "data.yaml").unlink()
+    command = ["upgrade", str(labels), "--boxes", "yolo", "--images", str(data / "images")]
+    assert main.main(command) == 1
+    assert "what their classes are called" in capsys.readouterr().err
+    (labels / "classes.txt").write_text("\n".join(one.name for one in truth.classes))
+    assert main.main(command) == 0
+    with Project.open(data / "images", read_only=True) as project:
+        found = [one for item in project.media() for one in project.load(item.id).instances]
+    assert len(found) == sum(len(image.instances) for image in truth.images)
+    assert {one.score for one in found} == {0.75}
+    assert sum(one.mask is not None for one in found) > 0.9 * len(found)
