@@ -115,3 +115,4 @@ class Message(QWidget):
     def tell(self, sentence: str) -> None:
         """Show this sentence."""
         self._label.setText(sentence)
+        self.setAccessibleName(sentence)
