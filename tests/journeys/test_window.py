@@ -226,11 +226,7 @@ def test_that_whatever_takes_the_keyboard_has_a_name(at_the_window: Callable[...
         with_text = (QLabel, QMenu, QTabBar)
         labels = {one.buddy() for one in person.window.findChildren(QLabel)}
         for one in person.window.findChildren(QWidget):
-            if (
-                one.focusPolicy() == Qt.FocusPolicy.NoFocus
-                or isinstance(one, (QLabel, QMenu))
-                or one in labels
-            ):
+            if one.focusPolicy() == Qt.FocusPolicy.NoFocus or isinstance(one, with_text) or one in labels:
                 continue
             inner = isinstance(one.parent(), (QAbstractSpinBox, QFrame))  # of a field, whose name counts
             text = one.text() if isinstance(one, QAbstractButton) else ""
