@@ -150,3 +150,13 @@ def test_that_what_has_the_keyboard_is_seen_to_have_it(
     )
     assert seen > after.width(), "a line around it"
     window.close()
+
+
+def test_that_the_window_follows_the_systems_scheme_while_it_runs(dressed: QApplication) -> None:
+    theme.apply(dressed)
+    changed = dressed.styleHints().colorSchemeChanged
+    changed.emit(Qt.ColorScheme.Dark)
+    assert dressed.palette().window().color() == QColor(DARK.window)
+    changed.emit(Qt.ColorScheme.Light)
+    assert dressed.palette().window().color() == QColor(LIGHT.window)
+    changed.disconnect(theme._follow)
