@@ -39,6 +39,10 @@ def test_that_a_file_of_torchvisions_becomes_a_model_of_cocos_classes(tmp_path: 
     assert len(version.card.classes) == 90
     assert version.card.spec == NetworkSpec(LITE, 90, min_size=320, max_size=320)
     assert (version.card.mean, version.card.std) == ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    named = store.import_file(tmp_path / "boxes.pth", name="named", architecture=LITE)
+    assert named.card.sha256 == version.card.sha256
+    with pytest.raises(ModelError, match="does not fit ssd300_vgg16"):
+        store.import_file(tmp_path / "boxes.pth", name="other", architecture="ssd300_vgg16")
     loaded = load_detector(store.resolve("boxes"))
     assert isinstance(loaded, SSD)
     for key, tensor in theirs.state_dict().items():
