@@ -227,7 +227,6 @@ class MainWindow(QMainWindow):
         display = QScrollArea()
         display.setFrameShape(QScrollArea.Shape.NoFrame)
         display.setWidgetResizable(True)
-        display.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # what has it within is brought into sight
         display.setWidget(SightPanel(self.editor))
         sight = self._dock("sight", self.tr("Display"), display, right)
         instances = self._dock("instances", self.tr("Instances"), self.instances, right)

@@ -7,7 +7,6 @@ moment and keeps none. Knows no window and no panel.
 from __future__ import annotations
 
 import functools
-import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -248,8 +247,8 @@ def swatch(color: str, side: int = 12, ratio: float = 1.0) -> QPixmap:
 def swatch_icon(color: str) -> QIcon:
     """`swatch` for a row of a list: Qt would tint it where the row is marked."""
     made = QIcon()
-    for mode, ratio in itertools.product((QIcon.Mode.Normal, QIcon.Mode.Selected), (1.0, 2.0)):
-        made.addPixmap(swatch(color, ratio=ratio), mode)
+    for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected):
+        made.addPixmap(swatch(color), mode)
     return made
 
 

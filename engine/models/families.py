@@ -43,12 +43,12 @@ class Heads:
     fpn_channels: int = 256
     box_hidden: int = 1024
     mask_channels: tuple[int, ...] = (256, 256, 256, 256)
-    prompt_width: int = 64
+    prompt_width: int = 128
     v2: bool = False  # conv box head and BatchNorm everywhere, as `maskrcnn_resnet50_fpn_v2`
 
 
 STANDARD = Heads()
-SLIM = Heads(fpn_channels=64, box_hidden=256, mask_channels=(64, 64), prompt_width=32)
+SLIM = Heads(fpn_channels=64, box_hidden=256, mask_channels=(64, 64), prompt_width=64)
 
 BodyBuilder = Callable[[NormLayer], tuple[nn.Module, dict[str, str], list[int]]]
 """norm layer -> (body, layers to return, their channels), finest level first."""

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-NAME = "prompt_head"
+NAME = "prompt_branch"
 """The branch's attribute of the network's `roi_heads`."""
 
-BEFORE = "roi_heads.prompt_predictor."
-"""What weights of an earlier branch are called: a model that has them is read without."""
+BEFORE = ("roi_heads.prompt_predictor.", "roi_heads.prompt_head.")
+"""What weights of earlier branches are called: a model that has them is read without."""
 
 SIDE = 56
 """Cells of a region's mask."""

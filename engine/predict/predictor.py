@@ -24,7 +24,7 @@ from engine.models.card import ModelCard
 from engine.predict import network as stages
 from engine.predict.explaining import explanation_of
 from engine.predict.network import Steps, at_once
-from engine.predict.prepare import fold_batch_norm, keep_narrow, set_roi_scales
+from engine.predict.prepare import fold_batch_norm, set_roi_scales
 from engine.predict.preprocess import resized_shape, to_batch
 from engine.predict.runner import NOT_FINITE, Image, Runner, in_steps
 from engine.predict.settings import PredictSettings
@@ -89,8 +89,6 @@ class Predictor(Runner):
             fold_batch_norm(network)
         if self._format.winograd:
             use_winograd(network)
-        if self._format.bf16:
-            keep_narrow(network.roi_heads.box_head)
         if self._format.channels_last:
             network.to(memory_format=torch.channels_last)
         return network

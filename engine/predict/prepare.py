@@ -1,4 +1,4 @@
-"""Make a trained network ready to run: RoIAlign scales, folded normalisation, weights kept in bf16."""
+"""Make a trained network ready to run: explicit RoIAlign scales, folded normalisation, fast layout."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torchvision.models.detection import FasterRCNN
 from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 from torchvision.ops.poolers import LevelMapper
@@ -62,33 +61,3 @@ def _fold_pair(conv: nn.Conv2d, norm: FrozenBatchNorm2d | nn.BatchNorm2d) -> Non
 def _tensor(value: object) -> Tensor:
     assert isinstance(value, Tensor)
     return value
-
-
-class NarrowLinear(nn.Module):
-    """A layer with its weights in bf16 beside those in float32: autocast makes them anew at every call.
-
-    For a box head's 13 million that takes longer than what they are used for on a few boxes.
-    """
-
-    def __init__(self, layer: nn.Linear) -> None:
-        super().__init__()
-        self.layer = layer
-        self.register_buffer("narrow", layer.weight.detach().bfloat16(), persistent=False)
-
-    narrow: Tensor
-
-    def forward(self, x: Tensor) -> Tensor:
-        """As the layer, in the number format that is in force."""
-        if not torch.is_autocast_enabled(x.device.type):
-            found: Tensor = self.layer(x)
-            return found
-        return F.linear(x.bfloat16(), self.narrow, self.layer.bias.bfloat16())
-
-
-def keep_narrow(module: nn.Module) -> None:
-    """Put `NarrowLinear` in the place of every linear layer, for a network that is run in bf16."""
-    for name, child in module.named_children():
-        if isinstance(child, nn.Linear):
-            module._modules[name] = NarrowLinear(child)
-        else:
-            keep_narrow(child)

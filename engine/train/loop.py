@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -47,18 +48,19 @@ from engine.train.events import (
     Trained,
     TrainEvent,
 )
-from engine.train.gradients import add_gradients
+from engine.train.gradients import add_gradients, add_prompt_gradients
 from engine.train.losses import prepare_for_training
 from engine.train.memory import is_out_of_memory, let_go, memory_held
 from engine.train.norm import frozen, statistics, thaw
 from engine.train.plan import TrainPlan, with_changes
+from engine.train.prompts import Look, Looks, look_at
 from engine.train.recipe import FROM_NOTHING, Recipe
 from engine.train.restart import Restart, read_restart, write_restart
 from engine.train.sample import Sample
 from engine.train.showing import Showing
 from engine.train.sizing import Sizes, choose_sizes, side_of
 from engine.train.standing import Standing
-from engine.train.start import freeze, starting_point
+from engine.train.start import freeze, freeze_all_but_prompts, starting_point
 from engine.train.versions import Versions
 
 SECONDS_BETWEEN_RESTARTS, LEAST_BETWEEN_RESTARTS = 300.0, 30.0
@@ -73,7 +75,7 @@ PROMPT_RATE = 2.0
 
 MOST_SKIPPED = 20
 
-_GO_ON, _ENOUGH, _STOP = 1.0, 0.0, -1.0
+_PROMPTS, _GO_ON, _ENOUGH, _STOP = 2.0, 1.0, 0.0, -1.0
 """What the first process tells the others before each step."""
 
 OnImage = Callable[[int, int], None]
@@ -112,7 +114,7 @@ def train(
             if showing and team.is_first and showing.is_due(run.progress(), run.at.seconds):
                 yield run.look(showing)
             if not run.goes_on():
-                run.compare_masks(on_image)
+                run.settle(on_image)
                 break
             yield run.step()
             while run.notices:
@@ -177,11 +179,13 @@ class Run:
         freeze(self.network, self.recipe, live_norm=self.start.is_fresh)
         self.network.to(self.device, memory_format=torch.channels_last)
         self.data = _dataset(plan.data, self.sizes, self.recipe)
-        self.parameters = {n: p for n, p in self.network.named_parameters() if p.requires_grad}
         self.statistics = statistics(self.network) if self.start.is_fresh else {}
         team.align([*self.network.parameters(), *self.statistics.values()])
-        self.average = {n: p.detach().clone() for n, p in self.parameters.items()}
-        self.optimizer = _optimizer(self.parameters, self.recipe)
+        self.learned = {n: p for n, p in self.network.named_parameters() if p.requires_grad}
+        has_branch = prompt_head(self.network.roi_heads) is not None
+        self.prompt_share = plan.budget.whole(self.recipe.prompt_share) if has_branch else 0.0
+        self.looks: Looks | None = None
+        self._learn(self.learned)
         self.at = Standing()
         self.saved_at = 0.0
         self.writing = 0.0
@@ -189,6 +193,12 @@ class Run:
         self.notices: list[Noted] = []
         self.idle: Callable[[], float] = lambda: 0.0
         self.versions = Versions(store.root, plan, self.start, self.recipe)
+
+    def _learn(self, parameters: Mapping[str, nn.Parameter]) -> None:
+        """From now on these learn."""
+        self.parameters = dict(parameters)
+        self.average = {n: p.detach().clone() for n, p in self.parameters.items()}
+        self.optimizer = _optimizer(self.parameters, self.recipe)
 
     def identity(self) -> str:
         """Hash of everything that decides the weights, except for how long is trained."""
@@ -225,27 +235,59 @@ class Run:
 
     def goes_on(self) -> bool:
         """Whether there is another step, which the first process decides; StopAsked where it stopped."""
-        more = self.progress() < 1.0 and not self.at.is_fruitless(self.plan.budget)
-        word, seconds = self.team.share(_GO_ON if more else _ENOUGH, self.at.seconds)
+        word, seconds = self.team.share(self._next(), self.at.seconds)
         if word == _STOP:
             raise StopAsked
         self.at = dataclasses.replace(self.at, seconds=seconds)
-        return word == _GO_ON
+        if word == _PROMPTS:
+            self._turn_to_prompts()
+        return word != _ENOUGH
+
+    def _next(self) -> float:
+        done = self.progress()
+        if self.at.on_prompts:
+            return _GO_ON if done < min(1.0, self.at.prompts_progress + self.prompt_share) else _ENOUGH
+        if done < 1.0 - self.prompt_share and not self.at.is_fruitless(self.plan.budget):
+            return _GO_ON
+        return _PROMPTS if self.prompt_share and done < 1.0 else _ENOUGH
+
+    def _turn_to_prompts(self) -> None:
+        """From here on only the branch for prompts learns, on the best weights so far."""
+        kept = self.versions.aside() if self.at.best >= 0 and self.team.is_first else None
+        best = load_network(kept) if kept else self.averaged_network()
+        self.network.load_state_dict(best.state_dict(), strict=False)
+        self.team.align([*self.network.parameters(), *self.statistics.values()])
+        self.at = self.at.turned(self.progress())
+        self._teach_prompts()
+        self.notices.append(Noted("from here on it learns to answer boxes and clicks, and nothing else"))
+
+    def _teach_prompts(self) -> None:
+        freeze_all_but_prompts(self.network)
+        self._learn({n: p for n, p in self.learned.items() if PROMPT_HEAD in n})
+        self.first_step = None  # these steps take less time
+        self.looks = Looks(self._look, len(self.data), self.recipe.prompt_batch, seed=self.plan.seed)
+
+    def _look(self, index: int, chance: np.random.Generator) -> Look:
+        sample = training_sample(self.data, index, chance, self.recipe, self.sizes)
+        start, device = self.start, self.device
+        return look_at(
+            self.network, sample, mean=start.mean, std=start.std, device=device, bf16=self.plan.bf16
+        )
 
     def step(self) -> Stepped:
         """One step: a batch, its losses, their gradients, new weights, a new average."""
         begun = self.clock()
-        rate = self.recipe.rate(self.at.step, self.progress())
+        rate = self._rate()
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
         before = [buffer.clone() for buffer in self.statistics.values()]
-        samples, share = self._samples()
-        losses = self._gradients(samples)
+        pictures, share = self._pictures()
+        losses = self._gradients(pictures)
         while losses is None:  # here, since an exception's traceback would keep the tensors alive
             let_go(str(self.device))
             _put_back(self.statistics, before)
-            self._take_fewer(len(samples))
-            losses = self._gradients(samples)
+            self._take_fewer(len(pictures))
+            losses = self._gradients(pictures)
         figures = torch.stack(list(losses.values()))
         self._average_over_team(figures, share)
         most, parts = self.recipe.clip_norm, _clipped_apart(self.parameters)
@@ -269,9 +311,22 @@ class Run:
             self.at.step, self.progress(), total, named, rate, self.at.seconds, skipped, *pace, held
         )
 
-    def _samples(self) -> tuple[list[Sample], float]:
+    def _rate(self) -> float:
+        """Up and down along the recipe's curve, once for the network and once for the branch for prompts."""
+        at, done = self.at, self.progress()
+        if at.on_prompts:
+            return self.recipe.rate(
+                at.step - at.prompts_step, (done - at.prompts_progress) / self.prompt_share
+            )
+        return self.recipe.rate(at.step, done / (1.0 - self.prompt_share))
+
+    def _pictures(self) -> tuple[list[Sample] | list[Look], float]:
         """This process's pictures of the step, which follow from the seed and its number, and their share."""
         plan, recipe, step = self.plan, self.recipe, self.at.step
+        if self.looks:
+            places = self.team.own(self.looks.batch)
+            looks = self.looks.of(step - self.at.prompts_step, places)
+            return [look.to(self.device) for look in looks], len(places) / self.looks.batch
         indices = batch_indices(self.data, recipe.batch, seed=plan.seed, step=step)
         places = self.team.own(len(indices))
         samples = [
@@ -282,24 +337,28 @@ class Run:
         ]
         return samples, len(places) / len(indices)
 
-    def _gradients(self, samples: Sequence[Sample]) -> dict[str, Tensor] | None:
+    def _gradients(self, pictures: Sequence[Sample] | Sequence[Look]) -> dict[str, Tensor] | None:
         """The losses, their gradients in the parameters; None where the memory did not suffice."""
         seed = np.random.SeedSequence([self.plan.seed, self.at.step, self.team.rank]).generate_state(1)
         torch.manual_seed(int(seed[0]))
         self.optimizer.zero_grad()
+        at_once, bf16 = self.at.at_once, self.plan.bf16
         try:
+            if self.looks:
+                looks = cast(Sequence[Look], pictures)
+                return add_prompt_gradients(self.network, looks, self.recipe, at_once=at_once, bf16=bf16)
             return add_gradients(
                 self.network,
-                samples,
+                cast(Sequence[Sample], pictures),
                 self.recipe,
                 mean=self.start.mean,
                 std=self.start.std,
                 device=self.device,
-                at_once=self.at.at_once,
-                bf16=self.plan.bf16,
+                at_once=at_once,
+                bf16=bf16,
             )
         except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error) or (self.at.at_once or len(samples)) < 2:
+            if not is_out_of_memory(error) or (at_once or len(pictures)) < 2:
                 raise
             return None
 
@@ -325,7 +384,8 @@ class Run:
     @torch.no_grad()
     def _average_in(self) -> None:
         """Exponential average of the weights, over about the last tenth of the steps so far."""
-        keep = min(LONGEST_AVERAGE, (1 + self.at.step) / (10 + self.at.step))
+        step = self.at.step - max(self.at.prompts_step, 0)
+        keep = min(LONGEST_AVERAGE, (1 + step) / (10 + step))
         torch._foreach_lerp_(list(self.average.values()), list(self.parameters.values()), 1.0 - keep)
 
     def _pace(self) -> tuple[float | None, float | None]:
@@ -355,7 +415,8 @@ class Run:
 
     def is_time_to_measure(self) -> bool:
         held_out = self.plan.held_out if self.team.is_first else None
-        return held_out is not None and self.at.is_time_to_measure(self.plan.budget)
+        end = 1.0 - self.prompt_share
+        return held_out is not None and self.at.is_time_to_measure(self.plan.budget, end)
 
     def measure(self, on_image: OnImage) -> Measured:
         """Measure the averaged weights on the held-out images and keep them if they are the best yet."""
@@ -375,7 +436,7 @@ class Run:
             held_out,
             str(self.device),
             on_image=count,
-            fine_masks=self.recipe.only_prompts,
+            fine_masks=False,
         ).scores.metrics
         score = metrics.get("mask_ap", metrics.get("box_ap", 0.0))
         is_best = score > self.at.best
@@ -384,10 +445,19 @@ class Run:
         self.at = self.at.measured(score)
         return Measured(self.at.step, metrics, is_best)
 
-    def compare_masks(self, on_image: OnImage) -> None:
-        """Note on the best version's card how good its masks are drawn by either branch."""
-        held_out, kept = self.plan.held_out, self.versions.aside() if self.at.best >= 0 else None
-        if held_out is None or kept is None or not self.team.is_first:
+    def settle(self, on_image: OnImage) -> None:
+        """The best version gets the branch for prompts, and its card how good the masks of either are."""
+        if not self.team.is_first or self.plan.held_out is None:
+            return
+        if self.at.best < 0:
+            self.measure(on_image)
+        elif self.at.on_prompts and (kept := self.versions.aside()) is not None:
+            self.versions.put_back(self.averaged_network(), kept.card)
+        self._compare_masks(self.plan.held_out, on_image)
+
+    def _compare_masks(self, held_out: LabelledSet, on_image: OnImage) -> None:
+        kept = self.versions.aside()
+        if kept is None:
             return
         network = load_network(kept)
         if FINE_AP in kept.card.metrics or prompt_head(network.roi_heads) is None:
@@ -399,14 +469,10 @@ class Run:
             if alone:
                 on_image(next(count), len(held_out.images))
 
-        of_prompts = self.recipe.only_prompts  # these were measured so all the time
-        other = evaluate_network(
-            network, kept.card, held_out, str(self.device), on_image=counted, fine_masks=not of_prompts
-        )
-        aps = kept.card.metrics.get(PLAIN_AP, 0.0), other.scores.metrics.get("mask_ap", 0.0)
-        self.versions.note(
-            kept, dict(zip((PLAIN_AP, FINE_AP), aps[::-1] if of_prompts else aps, strict=True))
-        )
+        finely = evaluate_network(
+            network, kept.card, held_out, str(self.device), on_image=counted, fine_masks=True
+        ).scores.metrics.get("mask_ap", 0.0)
+        self.versions.note(kept, {PLAIN_AP: kept.card.metrics.get(PLAIN_AP, 0.0), FINE_AP: finely})
 
     def look(self, showing: Showing) -> Pictured:
         """Run the averaged weights on the images that are shown."""
@@ -453,7 +519,7 @@ class Run:
                 yield Saved(self.at.step)
 
     def _write_restart(self) -> None:
-        weights = {name: p.detach() for name, p in self.parameters.items()} | self.statistics
+        weights = {name: p.detach() for name, p in self.learned.items()} | self.statistics
         state = self.optimizer.state_dict()
         write_restart(self.restart_file, Restart(self.identity(), self.at, weights, self.average, state))
 
@@ -468,8 +534,10 @@ class Run:
         self.at, self.saved_at = restart.standing, restart.standing.seconds
         if self.at.best >= 0 and self.versions.aside() is None:  # somebody has removed them
             self.at = dataclasses.replace(self.at, best=-1.0, fruitless=0)
-        for name, tensor in (self.parameters | self.statistics).items():
+        for name, tensor in (self.learned | self.statistics).items():
             tensor.copy_(restart.weights[name])
+        if self.at.on_prompts:
+            self._teach_prompts()
         for name, tensor in self.average.items():
             tensor.copy_(restart.average[name])
         self.optimizer.load_state_dict(restart.optimizer)

@@ -14,7 +14,7 @@ from engine.models.card import Json
 from engine.train.recipe import Recipe
 
 OPTIMIZERS = ("sgd", "adamw")
-_AT_LEAST_ONE = ("batch", "warmup")
+_AT_LEAST_ONE = ("batch", "warmup", "prompt_batch", "prompt_rois")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,11 @@ class Budget:
             return min(1.0, step / max(self.iterations, 1))
         assert self.minutes is not None
         return min(1.0, seconds / (60.0 * self.minutes))
+
+    def whole(self, share: float) -> float:
+        """The largest part of the run that is at most `share` of it and can be done: whole steps."""
+        share = min(1.0, share)
+        return share if self.iterations is None else int(share * self.iterations) / max(self.iterations, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +89,6 @@ def _changed(name: str, before: object, value: Json) -> Any:
         if value in OPTIMIZERS:
             return value
         raise TrainingError(f"'{name}' of the recipe must be one of {', '.join(OPTIMIZERS)}.")
-    if isinstance(before, bool):
-        if isinstance(value, bool):
-            return value
-        raise TrainingError(f"'{name}' of the recipe must be true or false.")
     least, whole = 1 if name in _AT_LEAST_ONE else 0, isinstance(before, int)
     # `type`: True is no whole number.
     if type(value) is int and value >= least:

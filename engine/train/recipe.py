@@ -16,10 +16,13 @@ class Recipe:
     backbone's share of it; warmup: steps until the peak; final_rate: the share of it at the end.
     momentum: SGD's. weight_decay: AdamW's spares biases and normalisation. clip_norm: of all gradients
     together. frozen_stages: how many of the stem and the body's layers keep
-    their weights. only_prompts: all but the branch for prompts keeps its weights, and AP its value.
+    their weights.
 
-    anchors, rois, mask_rois, prompt_rois: a picture, how many the losses of RPN, box head, mask head and
-    its branch for prompts count at the most, and of the first two the positive_share (the RPN's is a half).
+    prompt_share: of the run, its end, in which the branch for prompts is taught and nothing else; 1 leaves
+    AP as it is. prompt_batch: pictures a step of that. prompt_rois: boxes that a step teaches it at the most.
+
+    anchors, rois, mask_rois: a picture, how many the losses of RPN, box head and mask head count at the most,
+    and of the first two the positive_share (the RPN's is a half).
     proposals_before_nms, proposals: a level and a picture, how many the RPN hands on. near_truth: boxes made
     around each true one, at most most_near_truth a picture, each edge moved by up to near_by of the side.
 
@@ -41,13 +44,14 @@ class Recipe:
     warmup: int = 20
     final_rate: float = 0.02
     frozen_stages: int = 2
-    only_prompts: bool = False
+    prompt_share: float = 0.2
+    prompt_batch: int = 6
+    prompt_rois: int = 18
     anchors: int = 256
     proposals_before_nms: int = 1000
     proposals: int = 300
     rois: int = 128
     mask_rois: int = 16
-    prompt_rois: int = 8
     positive_share: float = 0.25
     near_truth: int = 8
     most_near_truth: int = 64

@@ -30,7 +30,8 @@ class Standing:
     seconds: trained, without measuring. best: the best score yet, negative before the first, and the
     step it is of. measured_step, measured_seconds: of the last measurement. fruitless: measurements
     since the best. skipped: steps in a row whose loss was not finite. at_once: pictures that the memory
-    holds at once, 0 while a whole step's fit.
+    holds at once, 0 while a whole step's fit. prompts_step: from which on only the branch for prompts
+    learns, -1 before; prompts_progress: how much of the run was done then, 0..1.
     """
 
     step: int = 0
@@ -42,6 +43,13 @@ class Standing:
     fruitless: int = 0
     skipped: int = 0
     at_once: int = 0
+    prompts_step: int = -1
+    prompts_progress: float = 0.0
+
+    @property
+    def on_prompts(self) -> bool:
+        """Whether only the branch for prompts learns."""
+        return self.prompts_step >= 0
 
     def stepped(self, seconds: float, *, skipped: bool) -> Standing:
         """One step later."""
@@ -59,13 +67,17 @@ class Standing:
             return replace(at, best=score, best_step=self.step, fruitless=0)
         return replace(at, fruitless=self.fruitless + 1)
 
-    def is_time_to_measure(self, budget: Budget) -> bool:
-        """Whether a measurement is due; never twice at one step."""
+    def turned(self, progress: float) -> Standing:
+        """From here on only the branch for prompts learns."""
+        return replace(self, prompts_step=self.step, prompts_progress=progress, at_once=0)
+
+    def is_time_to_measure(self, budget: Budget, end: float = 1.0) -> bool:
+        """Whether a measurement is due; never twice at one step. end: of the run's part that changes AP."""
         progress = budget.progress(self.step, self.seconds)
-        if progress < FIRST_MEASUREMENT or self.step == self.measured_step:
+        if self.on_prompts or progress < min(FIRST_MEASUREMENT, end) or self.step == self.measured_step:
             return False
         since = progress - budget.progress(self.measured_step, self.measured_seconds)
-        return progress >= 1.0 or since >= 1 / MEASUREMENTS
+        return progress >= end or since >= 1 / MEASUREMENTS
 
     def is_fruitless(self, budget: Budget) -> bool:
         """Whether going on is not worth it."""

@@ -136,11 +136,6 @@ def freeze(network: FasterRCNN, recipe: Recipe, *, live_norm: bool) -> None:
     Two pictures a step are too few to learn from their statistics, and edges and colours need no
     learning again.
     """
-    if recipe.only_prompts:
-        network.requires_grad_(False)
-        if (head := prompt_head(network.roi_heads)) is not None:
-            head.requires_grad_(True)
-        live_norm = False
     body = body_of(network)
     tops = list(body.return_layers)
     last = tops[recipe.frozen_stages - 2] if recipe.frozen_stages >= 2 else None
@@ -153,6 +148,16 @@ def freeze(network: FasterRCNN, recipe: Recipe, *, live_norm: bool) -> None:
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d) and not live_norm:
             module.eval().requires_grad_(False)
+
+
+def freeze_all_but_prompts(network: FasterRCNN) -> None:
+    """Keep everything as it is, the statistics too, but for the branch for prompts."""
+    network.requires_grad_(False)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+    if (head := prompt_head(network.roi_heads)) is not None:
+        head.requires_grad_(True)
 
 
 def default_name(data: Path) -> str:

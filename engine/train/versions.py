@@ -50,6 +50,10 @@ class Versions:
         """Keep the best weights so far until the run ends or better ones come."""
         self._save(self.folder, self.plan.name, network, at, metrics)
 
+    def put_back(self, network: FasterRCNN, card: ModelCard) -> None:
+        """Keep a network in place of the one that was put aside, with its card."""
+        save_version(self.folder, self.plan.name, network, card)
+
     def aside(self) -> ModelVersion | None:
         """The best weights so far, if they are there."""
         try:

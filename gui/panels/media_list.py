@@ -63,7 +63,6 @@ class MediaList(QWidget):
         self._sort = Sort.NAME
         self._is_stale = False
         self._is_listing = False
-        self._folder = desk.folder
         self._thumbnails = Thumbnails(self.devicePixelRatioF())
         self._pictured: dict[int, tuple[object, ...]] = {}  # what a thumbnail was asked for, by media id
         self.model = MediaModel(desk, self)
@@ -251,12 +250,6 @@ class MediaList(QWidget):
 
     @Slot()
     def _on_project(self) -> None:
-        folder = self._desk.folder
-        if folder is not None and folder != self._folder:
-            if self._folder is not None:  # what was looked for there would hide what is here
-                self.search.clear()
-                self.form.reset()
-            self._folder = folder
         self._thumbnails.forget()
         self._pictured.clear()
         if self._review is not None and self._sort is Sort.WORTH:

@@ -222,7 +222,6 @@ class StatisticsPanel(QWidget):
         layout.addStretch(1)
         scroll = QScrollArea()
         scroll.setWidget(self.body)
-        scroll.setAccessibleName(self.tr("Statistics"))
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

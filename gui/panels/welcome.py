@@ -115,4 +115,3 @@ class Message(QWidget):
     def tell(self, sentence: str) -> None:
         """Show this sentence."""
         self._label.setText(sentence)
-        self.setAccessibleName(sentence)

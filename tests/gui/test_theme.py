@@ -80,13 +80,6 @@ def test_that_icons_are_sharp_on_screens_of_any_pixel_ratio(dressed: QApplicatio
     assert drawn.size() == QSize(20, 20) * ratio
 
 
-def test_that_swatches_in_lists_are_sharp_too(dressed: QApplication) -> None:
-    for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected):
-        drawn = theme.swatch_icon("#cc3311").pixmap(QSize(12, 12), 2.0, mode).toImage()
-        assert drawn.size() == QSize(24, 24)
-        assert drawn == theme.swatch("#cc3311", ratio=2.0).toImage()
-
-
 def test_that_icons_follow_theme_and_state(dressed: QApplication) -> None:
     one = theme.icon("plus")
 

@@ -10,18 +10,7 @@ import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import (
-    QAbstractButton,
-    QAbstractSpinBox,
-    QApplication,
-    QFrame,
-    QLabel,
-    QMenu,
-    QMessageBox,
-    QPushButton,
-    QTabBar,
-    QWidget,
-)
+from PySide6.QtWidgets import QApplication, QLabel, QMenu, QMessageBox, QPushButton
 
 from engine import applog
 from engine.document.diff import Diff
@@ -29,7 +18,6 @@ from engine.document.records import Instance, Provenance, ReviewState
 from engine.project import Project
 from gui.actions import Actions
 from gui.dialogs.classes import NameDialog
-from gui.dialogs.statistics import StatisticsDialog
 from gui.main_window import MainWindow
 from gui.saving import Kept
 from tests.gui.making import drawn, folder_of, picture, stored
@@ -213,30 +201,6 @@ def test_that_a_failed_save_is_told_and_the_window_does_not_close_over_it(
 
     assert at_the_window([str(folder)], steps) == 0
     assert getattr(stored(folder, "a.png")[0], "skip", None) is True
-
-
-def test_that_whatever_takes_the_keyboard_has_a_name(at_the_window: Callable[..., int], folder: Path) -> None:
-    nameless: list[str] = []
-
-    def steps(person: Person) -> None:
-        quiet(person)
-        person.see("a.png")
-        person.do("classes.statistics")
-        person.wait(lambda: person.window.findChildren(StatisticsDialog))
-        with_text = (QLabel, QMenu, QTabBar)
-        labels = {one.buddy() for one in person.window.findChildren(QLabel)}
-        for one in person.window.findChildren(QWidget):
-            if one.focusPolicy() == Qt.FocusPolicy.NoFocus or isinstance(one, with_text) or one in labels:
-                continue
-            inner = isinstance(one.parent(), (QAbstractSpinBox, QFrame))  # of a field, whose name counts
-            text = one.text() if isinstance(one, QAbstractButton) else ""
-            if not (one.accessibleName() or text or one.toolTip() or inner):
-                nameless.append(f"{type(one).__name__} in {type(one.parent()).__name__}")
-        for dialog in person.window.findChildren(StatisticsDialog):
-            dialog.close()
-
-    assert at_the_window([str(folder)], steps) == 0
-    assert nameless == []
 
 
 @pytest.mark.parametrize("name", ["grünes Bild.png", "日本語.png"])

@@ -101,12 +101,13 @@ def test_that_regions_are_pooled_as_roi_align_does() -> None:
     assert head.pool(maps, regions[:0], (160, 240)).coarse.shape == (0, 2 * WIDTH, SIDE // 2, SIDE // 2)
 
 
-def test_that_a_model_with_an_earlier_branch_is_read_without_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", BEFORE)
+def test_that_a_model_with_an_earlier_branch_is_read_without_it(before: str, tmp_path: Path) -> None:
     network = lively_network(SLIM)
     card = card_of(network, SLIM)
     made = save_version(tmp_path, "before", network, card)
     state = safetensors.torch.load_file(made.path)
-    state[f"{BEFORE}hidden.bias"] = torch.zeros(64)
+    state[f"{before}hidden.bias"] = torch.zeros(64)
     safetensors.torch.save_file(state, made.path)
     card = replace(made.card, spec=replace(card.spec, prompts=True), sha256=sha256_of(made.path))
     assert prompt_head(load_network(ModelVersion(made.path, card)).roi_heads) is None

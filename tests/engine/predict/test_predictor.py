@@ -12,7 +12,6 @@ import torch
 from engine.device import NumberFormat
 from engine.errors import ModelError
 from engine.predict.predictor import Predictor
-from engine.predict.prepare import NarrowLinear
 from engine.predict.runner import Image, is_out_of_memory
 from engine.predict.settings import PredictSettings
 from engine.predict.winograd import WinogradConv2d
@@ -148,21 +147,3 @@ def test_that_winograd_and_layout_change_the_answers_by_rounding_only() -> None:
         np.testing.assert_allclose(fast.scores[:20], plain.scores[:20], atol=1e-2)
         overlap = box_iou(plain.boxes_xyxy[:20], fast.boxes_xyxy)
         assert (overlap.max(axis=1) > 0.95).mean() >= 0.9
-
-
-@pytest.mark.parametrize("architecture", [ARCHITECTURE, "maskrcnn_resnet50_fpn_v2"])
-def test_that_weights_kept_in_bf16_say_what_autocast_makes_of_them_and_nothing_in_float32(
-    architecture: str,
-) -> None:
-    plain, kept = (lively_network(architecture, 96, 160) for _ in range(2))
-    number_format = NumberFormat(bf16=True, channels_last=False, gain=2.0, reason="for the test")
-    Predictor(kept, card_of(kept, architecture), number_format=number_format)
-    Predictor(plain, card_of(plain, architecture))
-    assert any(isinstance(one, NarrowLinear) for one in kept.roi_heads.box_head.modules())
-    channels = kept.backbone.out_channels
-    pooled = torch.rand(5, channels, 7, 7, generator=torch.Generator().manual_seed(1))
-    for bf16 in (True, False):
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            said = [network.roi_heads.box_head(pooled) for network in (plain, kept)]
-        assert said[0].dtype is (torch.bfloat16 if bf16 else torch.float32)
-        torch.testing.assert_close(said[1], said[0], rtol=0, atol=0)

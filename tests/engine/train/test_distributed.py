@@ -29,11 +29,12 @@ from engine.models.version import save_version
 from engine.train.distributed import Team, joined
 from engine.train.events import Failed, Started, Stepped, Stopped, Trained, from_line
 from engine.train.loop import Run
-from engine.train.losses import Truth, detection_losses
+from engine.train.losses import detection_losses
 from engine.train.order import TrainOrder
 from engine.train.plan import Budget, TrainPlan
 from engine.train.recipe import Recipe
 from engine.train.restart import read_restart
+from engine.train.truth import Truth
 from tests.engine.networks import card_of, lively_network
 from tests.engine.train.toy import DISC, disc, toy_set
 

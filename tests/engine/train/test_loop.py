@@ -28,11 +28,13 @@ from engine.train.events import (
     TrainEvent,
 )
 from engine.train.loop import Run, train
-from engine.train.losses import Truth, detection_losses
+from engine.train.losses import detection_losses
 from engine.train.plan import Budget, TrainPlan
 from engine.train.recipe import Recipe
 from engine.train.restart import Restart, read_restart, write_restart
+from engine.train.sample import Sample
 from engine.train.sources import split
+from engine.train.truth import Truth
 from tests.engine.networks import card_of, lively_network
 from tests.engine.train.toy import toy_set
 
@@ -49,6 +51,7 @@ QUICK = Recipe(
     proposals=50,
     frozen_stages=0,
     colour=0.0,
+    prompt_share=0.0,
 )
 
 
@@ -388,8 +391,8 @@ def test_that_an_empty_set_cannot_be_trained_on(tmp_path: Path, store: ModelStor
 
 def test_that_a_step_looks_at_a_window_of_the_recipes_side(tmp_path: Path, store: ModelStore) -> None:
     run = Run(a_plan(tmp_path / "data", 1, recipe=dataclasses.replace(QUICK, window=64)), store)
-    samples, _ = run._samples()
-    assert {sample.shape for sample in samples} == {(64, 64)}
+    samples, _ = run._pictures()
+    assert {one.shape for one in samples if isinstance(one, Sample)} == {(64, 64)}
 
 
 def test_that_the_first_restart_file_comes_within_seconds_and_the_next_ones_rarely(

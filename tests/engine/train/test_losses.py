@@ -18,17 +18,10 @@ from engine.predict.preprocess import to_batch
 from engine.train import gradients
 from engine.train.dataset import sample_of
 from engine.train.gradients import add_gradients
-from engine.train.losses import (
-    LEFT_OUT,
-    Truth,
-    _is_ignored,
-    _simulated_clicks,
-    detection_losses,
-    prepare_for_training,
-)
+from engine.train.losses import LEFT_OUT, detection_losses, prepare_for_training
 from engine.train.recipe import Recipe
 from engine.train.sample import Crop, Sample
-from engine.train.start import freeze
+from engine.train.truth import Truth, is_ignored
 from tests.engine.train.toy import DISC, SIDE, toy_set
 
 CPU = torch.device("cpu")
@@ -102,14 +95,14 @@ def test_that_an_object_known_by_its_box_alone_takes_no_part_in_the_mask_loss(
     assert found["box"].item() > 0.0
 
 
-def test_that_a_picture_that_is_ignored_throughout_teaches_no_background(
+def test_that_a_picture_thatis_ignored_throughout_teaches_no_background(
     network: FasterRCNN, sample: Sample
 ) -> None:
     everywhere = Crop(np.ones((SIDE, SIDE), np.uint8), (0.0, 0.0, float(SIDE), float(SIDE)))
     ignored = Sample(sample.image, sample.boxes_xyxy, sample.labels, sample.crops, ignore=(everywhere,))
     truth = Truth.of(ignored, CPU)
     inside = torch.tensor([[1.0, 1.0, 30.0, 30.0]])
-    assert bool(_is_ignored(inside, truth, RECIPE)[0])
+    assert bool(is_ignored(inside, truth, RECIPE)[0])
     seen: list[Tensor] = []
     original = network.roi_heads.subsample
 
@@ -133,7 +126,7 @@ def test_that_a_box_is_left_out_by_the_share_of_its_ignored_pixels() -> None:
         np.zeros((100, 100, 3), np.uint8), np.zeros((0, 4), np.float32), np.zeros(0, np.int64), (), (half,)
     )
     boxes = torch.tensor([[40.0, 0.0, 59.0, 20.0], [42.0, 0.0, 61.0, 20.0], [-5.0, 5.0, 10.0, 20.0]])
-    assert _is_ignored(boxes, Truth.of(picture, CPU), Recipe()).tolist() == [True, False, True]
+    assert is_ignored(boxes, Truth.of(picture, CPU), Recipe()).tolist() == [True, False, True]
 
 
 def test_that_pictures_one_by_one_add_up_to_the_losses_of_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,45 +158,3 @@ def test_that_pictures_one_by_one_add_up_to_the_losses_of_the_step(monkeypatch: 
         found.append((named["classes"].item(), named["box"].item(), float(weight.grad.item())))
     assert found[1] == pytest.approx(found[0], rel=1e-6)
     assert found[2] == pytest.approx(found[0], rel=1e-6)
-
-
-def test_that_learning_from_prompts_changes_nothing_but_their_branch(sample: Sample) -> None:
-    torch.manual_seed(0)
-    spec = NetworkSpec(
-        "maskrcnn_resnet18_slim_fpn", 1, anchor_base=16, min_size=SIDE, max_size=SIDE, prompts=True
-    )
-    network = build(spec)
-    prepare_for_training(network, RECIPE)
-    found = losses(network, sample)
-    torch.autograd.backward(found["prompt"])
-    taught = {name for name, one in network.named_parameters() if one.grad is not None}
-    assert taught == {name for name, _ in network.named_parameters() if "prompt_head" in name}
-    without = build(dataclasses.replace(spec, prompts=False))
-    without.load_state_dict(network.state_dict(), strict=False)
-    prepare_for_training(without, RECIPE)
-    others = losses(without, sample)
-    assert {name: found[name] for name in others} == others
-    assert found.keys() - others.keys() == {"prompt"}
-
-
-def test_that_only_the_branch_for_prompts_is_taught_where_that_is_asked_for(sample: Sample) -> None:
-    network = build(NetworkSpec("maskrcnn_resnet18_slim_fpn", 1, min_size=SIDE, max_size=SIDE, prompts=True))
-    recipe = dataclasses.replace(RECIPE, only_prompts=True)
-    prepare_for_training(network, recipe)
-    freeze(network, recipe, live_norm=True)
-    torch.autograd.backward(torch.stack(list(losses(network, sample).values())).sum())
-    taught = {name for name, one in network.named_parameters() if one.grad is not None}
-    assert taught == {name for name, _ in network.named_parameters() if "prompt_head" in name}
-    assert not any(one.training for one in network.modules() if isinstance(one, torch.nn.BatchNorm2d))
-
-
-def test_that_clicks_are_where_the_mask_is_wrong() -> None:
-    wanted = torch.zeros(40, 56, 56)
-    wanted[:, :, :28] = 1
-    found = wanted.clone()
-    found[:, :28, :28] = 0  # a quarter of the object is missing
-    found[:, 28:, 28:] = 1  # and one of the rest is too much
-    torch.manual_seed(0)
-    on, off = _simulated_clicks(found, wanted).sum(dim=0)
-    assert on[:28, :28].sum() > 3 * on[28:, :28].sum()
-    assert off[28:, 28:].sum() > 3 * off[:28, 28:].sum()

@@ -79,10 +79,6 @@ def test_that_an_order_survives_its_journey() -> None:
             '{"data": "x", "recipe": {"batch": 0}}',
             "'batch' of the recipe must be a whole number of at least 1",
         ),
-        (
-            '{"data": "x", "recipe": {"only_prompts": 1}}',
-            "'only_prompts' of the recipe must be true or false",
-        ),
         ('{"data": "x", "recipe": {"batch": 2.5}}', "'batch' of the recipe must be a whole number"),
         ('{"data": "x", "recipe": {"colour": Infinity}}', "'colour' of the recipe must be a number"),
         ('{"data": "x", "recipe": {"colour": true}}', "'colour' of the recipe must be a number"),

@@ -14,7 +14,7 @@ from gui.desk import Desk
 from gui.panels.media_filter import Sort, Standing
 from gui.panels.media_list import MediaList
 from gui.panels.surveyor import Surveyor
-from tests.gui.making import folder_of, picture
+from tests.gui.making import picture
 from tests.gui.panels.conftest import Place
 
 Wait = Callable[..., None]
@@ -191,18 +191,3 @@ def test_that_an_empty_list_says_what_to_do(empty_desk: Desk, tmp_path: Path, wa
     wait(lambda: empty_desk.project)
     wait(lambda: panel.empty.text() == "There are no pictures in this folder.")
     panel.close()
-
-
-def test_that_what_was_looked_for_in_one_folder_hides_nothing_in_another(
-    panel: MediaList, place: Place, tmp_path: Path
-) -> None:
-    panel.search.setText("b.png")
-    panel.form.count_from.setValue(2)
-    panel.list_anew()
-    place.desk.open([place.desk.folder or tmp_path])
-    place.settle()
-    assert panel.search.text() == "b.png", "it is the same folder"
-    place.desk.open([folder_of(tmp_path / "other", ("x.png", "y.png"))])
-    place.wait(lambda: listed(panel) == ["x.png", "y.png"])
-    assert panel.search.text() == ""
-    assert panel.form.count_from.value() == 0
