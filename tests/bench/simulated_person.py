@@ -53,12 +53,15 @@ def predictor_of(model: str) -> Predictor:
     return Predictor(load_network(version), version.card, number_format=number_format("cpu"))
 
 
-def instances_of(images: Sequence[LabelledImage]) -> Iterator[tuple[LabelledImage, Rgb, list[Mask]]]:
-    """Each picture with its true masks of 16 pixels and more."""
+def instances_of(
+    images: Sequence[LabelledImage], most: int | None = None
+) -> Iterator[tuple[LabelledImage, Rgb, list[Mask]]]:
+    """Each picture with its true masks of 16 pixels and more; `most`: at most so many, drawn at random."""
+    draw = np.random.default_rng(0)
     for image in images:
         pixels = read_rgb(image.path, image.frame)
         true = [one.mask for one in image.instances if one.mask is not None and one.mask.area >= 16]
-        yield image, pixels, true
+        yield image, pixels, [true[n] for n in sorted(draw.permutation(len(true))[:most])]
 
 
 def jittered(mask: Mask, draw: np.random.Generator, height: int, width: int) -> Box:
@@ -142,16 +145,21 @@ def boundary_iou(found: Mask, true: Mask, height: int, width: int) -> float:
 
 
 def measure(
-    images: Sequence[LabelledImage], prompter: Prompter | None, predictor: Predictor | None, seed: int
+    images: Sequence[LabelledImage],
+    prompter: Prompter | None,
+    predictor: Predictor | None,
+    *,
+    seed: int,
+    most: int | None,
 ) -> Figures:
-    """All figures, a number an instance each; without a model those that need none."""
+    """All figures, a number an instance each, of `most` a picture; without a model those that need none."""
     figures: Figures = {}
 
     def note(name: str, value: float) -> None:
         figures.setdefault(name, []).append(float(value))
 
     draw = np.random.default_rng(seed)
-    for image, pixels, every in instances_of(images):
+    for image, pixels, every in instances_of(images, most):
         height, width = pixels.shape[:2]
         held = predictor.hold(pixels) if predictor is not None else None
         for true in every:
@@ -232,16 +240,18 @@ def main() -> None:
     parser.add_argument("--model", action="append", default=[], help="a name or a file, several times")
     parser.add_argument("--pictures", type=Path, help="where they are, if not beside the JSON")
     parser.add_argument("--images", type=int, default=25)
+    parser.add_argument("--objects", type=int, help="at most so many a picture, drawn at random")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     use_threads(window=False)
     whole = load_labelled(options.data, options.pictures)
     images = whole.images[: options.images]
-    results = {"no model": measure(images, None, None, options.seed)}
+    kind = {"seed": options.seed, "most": options.objects}
+    results = {"no model": measure(images, None, None, **kind)}
     for name in options.model:
         predictor = predictor_of(name)
-        results[predictor.card.name] = measure(images, Prompter(predictor), predictor, options.seed)
+        results[predictor.card.name] = measure(images, Prompter(predictor), predictor, **kind)
     means = {
         name: {what: round(statistics.fmean(all_), 4) for what, all_ in figures.items()}
         for name, figures in results.items()

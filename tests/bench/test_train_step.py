@@ -27,10 +27,11 @@ from engine.models.families import build
 from engine.models.spec import NetworkSpec
 from engine.predict.prepare import set_roi_scales
 from engine.predict.preprocess import resized_shape, to_batch
-from engine.train.losses import Truth, detection_losses, prepare_for_training
+from engine.train.losses import detection_losses, prepare_for_training
 from engine.train.recipe import Recipe
 from engine.train.sample import Crop, Sample, resized
 from engine.train.start import freeze
+from engine.train.truth import Truth
 from tests.bench.conftest import Row
 
 HEIGHT, WIDTH, OBJECTS, SIDE, STEPS, WARM_UP = 480, 640, 8, 256, 7, 2
