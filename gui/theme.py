@@ -315,7 +315,7 @@ def _sheet(now: Colors) -> str:  # long: it is one style sheet
     QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
     QPushButton {{ border: 1px solid {now.line}; border-radius: 5px; padding: 5px 12px;
         background: {now.raised}; }}
-    QPushButton:hover, QPushButton:focus {{ border-color: {now.accent}; }}
+    QPushButton:hover, QPushButton:focus {{ border-color: {now.accent}; outline: 0; }}
     QPushButton:pressed {{ background: {now.selection}; }}
     QPushButton:disabled {{ color: {now.disabled}; }}
     QPushButton[primary="true"] {{ background: {now.accent}; border-color: {now.accent};

@@ -10,11 +10,13 @@ import pytest
 from defusedxml import ElementTree
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QColor, QIcon
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
     QComboBox,
     QLineEdit,
     QListView,
+    QMenu,
     QPushButton,
     QSlider,
     QToolButton,
@@ -153,3 +155,28 @@ def test_that_the_window_follows_the_systems_scheme_while_it_runs(dressed: QAppl
     changed.emit(Qt.ColorScheme.Light)
     assert dressed.palette().window().color() == QColor(LIGHT.window)
     changed.disconnect(theme._follow)
+
+
+def test_that_a_button_with_a_menu_gets_a_line_around_it_and_no_second_one_within(
+    dressed: QApplication, request: pytest.FixtureRequest
+) -> None:
+    theme.apply(dressed)
+    window = QWidget()
+    request.addfinalizer(window.deleteLater)
+    layout = QVBoxLayout(window)
+    other, asked = QPushButton(), QPushButton("all")
+    asked.setMenu(QMenu(asked))
+    for one in (other, asked):
+        layout.addWidget(one)
+    window.show()
+    window.activateWindow()
+    other.setFocus()
+    inside = asked.rect().adjusted(4, 4, -4, -4)
+    dressed.processEvents()
+    before = asked.grab(inside).toImage()
+    QTest.keyClick(other, Qt.Key.Key_Tab)
+    dressed.processEvents()
+    assert asked.hasFocus()
+    assert asked.grab(inside).toImage() == before
+    dressed.styleHints().colorSchemeChanged.disconnect(theme._follow)
+    window.close()
