@@ -30,7 +30,7 @@ from engine.train.start import RGB
 from engine.train.targets import mask_targets
 from engine.train.truth import Truth, is_ignored, near
 
-KEPT_BYTES = 2 << 30
+KEPT_BYTES = 1 << 30
 """Of looks at once."""
 
 USES = 8
