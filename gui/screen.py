@@ -21,3 +21,12 @@ def first_place(size: QSize, available: QRect) -> QRect:
 def fit(window: QWidget) -> None:
     """Make a window no larger than its screen, before it is shown."""
     window.resize(window.size().boundedTo(window.screen().availableGeometry().size() - _FRAME))
+
+
+def grow(window: QWidget) -> None:
+    """Make a window as large as what it holds, and move it so that all of it stays on the screen."""
+    window.adjustSize()
+    place, available = window.frameGeometry(), window.screen().availableGeometry()
+    bottom_right = available.bottomRight() - QPoint(place.width() - 1, place.height() - 1)
+    x = max(available.left(), min(place.x(), bottom_right.x()))
+    window.move(x, max(available.top(), min(place.y(), bottom_right.y())))

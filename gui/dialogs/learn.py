@@ -29,6 +29,7 @@ from gui.commands.registry import Context, translated
 from gui.counts import counted
 from gui.panels.jobs import in_words
 from gui.panels.parts import bar, column, label
+from gui.screen import grow
 
 _SOON_MS = 250
 _HELD_OUT = 20  # per cent
@@ -104,7 +105,7 @@ class LearnDialog(QDialog):
     def _unfold(self, on: bool) -> None:
         self.details.setVisible(on)
         self.unfold.setIcon(theme.icon("up" if on else "down"))
-        self.adjustSize()
+        grow(self)
 
     @Slot()
     def _show(self) -> None:
@@ -116,12 +117,12 @@ class LearnDialog(QDialog):
         if found is None:
             self.line.setText(problem)
             self.told.clear()
-            self.adjustSize()
+            grow(self)
             return
         self.line.setText(in_one_line(found))
         self.told.setText("\n".join(_told(found)))
         self.details.take(found)
-        self.adjustSize()
+        grow(self)
 
 
 def in_one_line(found: TuneDescription) -> str:
