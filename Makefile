@@ -109,17 +109,22 @@ starter: setup
 	@$(RUN) -m engine.synth --out out/starter/wide --count 4500 --seed 0 --split wide --sizes 512x384,448x336,512x384
 	@$(RUN) -m engine.synth --out out/starter/test --count 200 --seed 100000 --split test --sizes 512x384
 	@MASKWRIGHT_MODELS=$(STARTER) $(RUN) main.py train out/starter/train/truth.json \
-		--base maskrcnn_resnet18_slim_fpn --name starter-256 --side 256 --seed 0 --iterations 1153
+		--base maskrcnn_resnet18_slim_fpn --name starter-256 --side 256 --seed 0 --iterations 1153 \
+		--recipe prompt_share=0
 	@MASKWRIGHT_MODELS=$(STARTER) $(RUN) main.py train out/starter/train/truth.json \
 		--base $(STARTER)/starter-256.safetensors --name starter-384 --side 384 --seed 1 --iterations 3000 \
 		--recipe window=288 --recipe batch=4 --recipe learning_rate=6e-4 --recipe body_rate=1 --recipe warmup=50 \
-		--recipe frozen_stages=0 --recipe mask_rois=32 --recipe near_truth=4 --recipe scale_spread=0.2 --recipe paste=0
+		--recipe frozen_stages=0 --recipe mask_rois=32 --recipe near_truth=4 --recipe scale_spread=0.2 --recipe paste=0 \
+		--recipe prompt_share=0
 	@MASKWRIGHT_MODELS=$(STARTER) $(RUN) main.py train out/starter/wide/truth.json \
-		--base $(STARTER)/starter-384.safetensors --name starter --side 512 --seed 2 --minutes 90 \
-		$(foreach change,$(WIDE_RECIPE),--recipe $(change)) --val out/starter/test/truth.json
+		--base $(STARTER)/starter-384.safetensors --name starter-512 --side 512 --seed 2 --minutes 90 \
+		$(foreach change,$(WIDE_RECIPE),--recipe $(change))
+	@MASKWRIGHT_MODELS=$(STARTER) $(RUN) main.py train out/starter/wide/truth.json \
+		--base $(STARTER)/starter-512.safetensors --name starter --side 512 --seed 3 --minutes 20 \
+		--recipe prompt_share=1 --recipe window=288 --recipe prompt_batch=8 --recipe prompt_rois=24 --val out/starter/test/truth.json
 	@MASKWRIGHT_MODELS=$(STARTER) $(RUN) main.py models export starter --out resources/models --compact
 WIDE_RECIPE = window=288 batch=4 learning_rate=5e-4 body_rate=1 warmup=50 frozen_stages=0 rois=96 positive_share=0.33 \
-	mask_rois=24 near_truth=4 proposals_before_nms=400 proposals=150 scale_spread=0.2 paste=0 colour=0.3
+	mask_rois=24 near_truth=4 proposals_before_nms=400 proposals=150 scale_spread=0.2 paste=0 colour=0.3 prompt_share=0
 
 lock: setup
 	@$(RUN) -m uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
