@@ -40,7 +40,8 @@ TOY = "maskrcnn_resnet18_slim_fpn"
 def sample() -> tuple[Explanation, Prediction]:
     """A bundled picture as the bundled model sees it: explained, and predicted as ever."""
     version = default_store().resolve("starter")
-    predictor = Predictor(load_network(version), version.card)
+    settings = PredictSettings(fine_masks=False)  # what is explained is the first look
+    predictor = Predictor(load_network(version), version.card, settings)
     image = read_rgb(SAMPLE)
     return at_once(predictor.explain(image)), predictor.predict([image])[0]
 
