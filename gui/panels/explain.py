@@ -389,7 +389,8 @@ class ExplainPanel(QWidget):
             case Step.MASKS:
                 return self.tr(
                     "The mask head says for each cell of a kept box how likely it belongs to the object. "
-                    "The cells are stretched over the box and cut off at the threshold."
+                    "The cells are stretched over the box and cut off at the threshold. A model with a finer "
+                    "second look draws its masks by that; these are those of the first."
                 )
 
     def _fate_name(self, fate: Fate) -> str:
