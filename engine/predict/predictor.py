@@ -24,11 +24,10 @@ from engine.models.card import ModelCard
 from engine.predict import network as stages
 from engine.predict.explaining import explanation_of
 from engine.predict.network import Steps, at_once
-from engine.predict.prepare import fold_batch_norm, set_roi_scales
+from engine.predict.prepare import set_roi_scales
 from engine.predict.preprocess import resized_shape, to_batch
 from engine.predict.runner import NOT_FINITE, Image, Runner, in_steps
 from engine.predict.settings import PredictSettings
-from engine.predict.winograd import use_winograd
 from engine.prediction import Prediction
 
 KEPT_PIXELS = 2_000_000
@@ -69,7 +68,7 @@ class Predictor(Runner):
         number_format: NumberFormat = PLAIN,
     ) -> None:
         super().__init__(card, settings, device, number_format)
-        self._network = self._prepared(network).to(self.device)
+        self._network = self._prepared(network)
 
     def _prepared(self, network: FasterRCNN) -> FasterRCNN:
         settings = self.settings
@@ -85,13 +84,7 @@ class Predictor(Runner):
             settings.max_size or self.card.spec.max_size,
         )
         network.transform.min_size, network.transform.max_size = (self._sides[0],), self._sides[1]
-        if not self._reference:
-            fold_batch_norm(network)
-        if self._format.winograd:
-            use_winograd(network)
-        if self._format.channels_last:
-            network.to(memory_format=torch.channels_last)
-        return network
+        return self._fitted(network)
 
     @property
     def network(self) -> FasterRCNN:

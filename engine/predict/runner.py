@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,11 +21,15 @@ from engine.errors import ModelError
 from engine.explanation import Explanation
 from engine.models.card import ModelCard
 from engine.predict.network import Steps, T, at_once
+from engine.predict.prepare import fold_batch_norm
 from engine.predict.settings import Mode, PredictSettings
+from engine.predict.winograd import use_winograd
 from engine.prediction import Prediction
 
 Image = NDArray[np.uint8]
 """H x W x 3 RGB."""
+
+N = TypeVar("N", bound=nn.Module)
 
 NOT_FINITE = "The model's numbers are not finite on this picture; its weights may be damaged."
 
@@ -43,6 +48,16 @@ class Runner(ABC):
         self.device = torch.device(device)
         self._reference = self.settings.mode is Mode.REFERENCE
         self._format = PLAIN if self._reference else number_format
+
+    def _fitted(self, network: N) -> N:
+        """The network on its device, in the form that is quickest there."""
+        if not self._reference:
+            fold_batch_norm(network)
+        if self._format.winograd:
+            use_winograd(network)
+        if self._format.channels_last:
+            network.to(memory_format=torch.channels_last)
+        return network.to(self.device)
 
     @property
     @abstractmethod

@@ -15,11 +15,9 @@ from engine.device import PLAIN, NumberFormat
 from engine.errors import ModelError
 from engine.models.card import ModelCard
 from engine.predict.network import Steps
-from engine.predict.prepare import fold_batch_norm
 from engine.predict.preprocess import to_batch
 from engine.predict.runner import NOT_FINITE, Image, Runner, in_steps
 from engine.predict.settings import PredictSettings
-from engine.predict.winograd import use_winograd
 from engine.prediction import Prediction
 
 
@@ -56,13 +54,7 @@ class SsdRunner(Runner):
         network.score_thresh = self.settings.score_threshold
         network.nms_thresh = self.settings.nms_iou
         network.detections_per_img = self.settings.max_detections
-        if not self._reference:
-            fold_batch_norm(network)
-        if self._format.winograd:
-            use_winograd(network)
-        if self._format.channels_last:
-            network.to(memory_format=torch.channels_last)
-        self._network = network.to(self.device)
+        self._network = self._fitted(network)
 
     @property
     def network(self) -> SSD:
