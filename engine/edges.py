@@ -30,7 +30,7 @@ _MOST_PIXELS = 35_000
 """Of what a mask fills, in the window in which this is done."""
 _MARGIN = 0.15
 """Around it, shares of its sides: what a mask that fills its box reaches for. A frame is wide as it comes."""
-_REACH = 2.0  # of the filter, cells
+_REACH, _FINE_REACH = 2.0, 1.0  # of the filter, cells; where the branch for prompts spoke, which is surer
 _SMOOTH = 1e-3  # of the filter: the square of a contrast that is no edge, in parts of white
 _NEIGHBOURHOOD = 0.1
 """Of a click: where it may change the mask; share of the window's longer side."""
@@ -89,7 +89,8 @@ def _mask_at_edges(
     is_coarse = cell >= COARSE
     if is_coarse:
         colours = (window.pixels / np.float32(255)).astype(np.float32)
-        said = _guided(colours, said, max(1, round(_REACH * cell)))
+        reach = _REACH if answer.mask_frames is None else _FINE_REACH
+        said = _guided(colours, said, max(1, round(reach * cell)))
     is_object = said > cutoff
     points = [(*window.to_window(one.x, one.y), one.positive) for one in clicks]
     wrong = [bool(is_object[_place(x, y, said.shape)]) is not positive for x, y, positive in points]
