@@ -133,4 +133,9 @@ class EmptyHint(QLabel):
 
     def _fit(self) -> None:
         room = self._view.viewport().rect()
-        self.setGeometry(room.adjusted(2 * theme.WIDE, theme.WIDE, -2 * theme.WIDE, -theme.WIDE))
+        inside = room.adjusted(2 * theme.WIDE, theme.WIDE, -2 * theme.WIDE, -theme.WIDE)
+        fits = self.heightForWidth(inside.width()) <= inside.height()
+        # In a low list its first lines are read, rather than the middle of it.
+        across = Qt.AlignmentFlag.AlignHCenter
+        self.setAlignment(across | (Qt.AlignmentFlag.AlignVCenter if fits else Qt.AlignmentFlag.AlignTop))
+        self.setGeometry(inside if fits else room)
