@@ -34,8 +34,8 @@ class ClickPromptTool(PromptTool):
             self.ask(Question(clicks=(click,)))
             return
         question = self.prompt.question
-        if self.prompt.place and question.box_xyxy is None and self.prompt.candidate is not None:
-            # Another than the best was chosen: from now on it is about that one.
+        if question.box_xyxy is None and self.prompt.candidate is not None:
+            # From now on it is about what is seen: asked anew, each click could make another box the best.
             question = replace(question, box_xyxy=self.prompt.candidate.box_xyxy)
         self.ask(replace(question, clicks=(*question.clicks, click)))
 
@@ -43,5 +43,7 @@ class ClickPromptTool(PromptTool):
         question = self.prompt.question if self.prompt is not None else Question()
         if len(question.clicks) == 1:
             self.cancel()
+        elif len(question.clicks) == 2:  # it is open again which one is meant
+            self.ask(replace(question, clicks=question.clicks[:1], box_xyxy=None))
         else:
             super().back()

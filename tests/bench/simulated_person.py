@@ -199,8 +199,15 @@ def _with_model(
         note(f"{name}_iou", iou(one, true))
         note(f"{name}_boundary", boundary_iou(one, true, held.height, held.width))
 
+    seen: list[Candidate] = []
+
     def from_clicks(clicks: Sequence[Click]) -> Sequence[Candidate]:
-        return candidates_at_edges(prompter.predict_points(held, clicks), held.picture, clicks, 0.5)
+        if not seen:  # from the second click on it is about what is seen, as in the window
+            answer = prompter.predict_points(held, clicks)
+            seen.extend(candidates_at_edges(answer, held.picture, clicks, 0.5)[:1])
+            return seen
+        refined = prompter.refine(held, seen[0].box_xyxy, clicks)
+        return candidates_at_edges(refined, held.picture, clicks, 0.5)
 
     def from_box(clicks: Sequence[Click]) -> Sequence[Candidate]:
         refined = prompter.refine(held, box, clicks)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.document.mask import Mask
-from engine.document.records import Provenance
+from engine.document.records import Box, Provenance
 from engine.prompt import Candidate
 from gui.commands import load_all
 from gui.tools.prompting import Answer, Method, Question
@@ -223,20 +223,25 @@ def test_that_tab_shows_the_next_best_as_soon_as_it_is_made(e: TestEditor, finde
     assert painted(e) == found[3].mask, "another question, and its best"
 
 
-def test_that_a_click_after_another_candidate_was_chosen_is_about_that_one(
-    e: TestEditor, finder: Finder
+@pytest.mark.parametrize(("turns", "box"), [(0, (15, 15, 25, 25)), (1, (5, 5, 45, 45))])
+def test_that_the_second_click_is_about_the_candidate_that_is_seen(
+    e: TestEditor, finder: Finder, turns: int, box: Box
 ) -> None:
+    found = candidate(block(15, 15, 10, 10)), candidate(block(5, 5, 40, 40))
     e.use("click_prompt").click(20, 20)
-    finder.answer(candidate(block(15, 15, 10, 10)), candidate(block(5, 5, 40, 40)))
+    finder.answer(*found)
+    e.editor.cycle(turns)
     e.click(22, 22)
-    assert finder.box() is None
-    finder.answer(candidate(block(15, 15, 10, 10)), candidate(block(5, 5, 40, 40)))
-    e.editor.cycle(1)
+    assert finder.box() == box
+    finder.answer(found[turns])
     e.click(30, 30, Keys.SHIFT)
-    assert finder.box() == (5, 5, 45, 45)
+    assert finder.box() == box
     assert finder.clicked() == [True, True, False]
-    for _ in range(3):
-        e.editor.back()
+    e.editor.back()
+    assert finder.box() == box
+    e.editor.back()
+    assert (finder.box(), finder.clicked()) == (None, [True]), "it is open again which one is meant"
+    e.editor.back()
     assert not is_busy(e)
 
 
