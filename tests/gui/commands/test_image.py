@@ -9,12 +9,15 @@ import pytest
 
 from engine.document.records import Provenance, ReviewState
 from engine.upgrading import CHECK
+from gui.commands import load_all
 from gui.commands.registry import COMMANDS, Context
 from tests.gui.commands.test_classes import _Parts
 from tests.gui.making import stored
 from tests.gui.panels.conftest import Place, empty_desk, folder, place
 
 __all__ = ["empty_desk", "folder", "place"]
+
+load_all()
 
 
 @pytest.fixture
