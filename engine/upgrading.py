@@ -144,8 +144,7 @@ def with_masks(document: Document, masks: Mapping[int, Mask], least_fill: float)
         new = one if mask.is_empty else replace(one, mask=mask)
         if fill < least_fill:
             doubtful += 1
-            kept = tuple(pair for pair in one.attributes if pair[0] != DISAGREES)
-            new = replace(new, attributes=(*kept, (DISAGREES, f"{fill:.2f}")))
+            new = replace(new, attributes=(*_without_doubt(one), (DISAGREES, f"{fill:.2f}")))
         if new != one:
             updated[one.id] = one, new
     state = document.state
@@ -165,12 +164,15 @@ def is_doubtful(instance: Instance) -> bool:
     return any(name == DISAGREES for name, _ in instance.attributes)
 
 
+def _without_doubt(instance: Instance) -> tuple[tuple[str, str], ...]:
+    return tuple(pair for pair in instance.attributes if pair[0] != DISAGREES)
+
+
 def settle(document: Document) -> None:
     """Take the marks of doubt away, inside an edit: a person has looked at the image."""
     for one in document.instances:
         if is_doubtful(one):
-            kept = tuple(pair for pair in one.attributes if pair[0] != DISAGREES)
-            document.replace(replace(one, attributes=kept))
+            document.replace(replace(one, attributes=_without_doubt(one)))
     state = document.state
     if CHECK in state.flags:
         document.replace(replace(state, flags=tuple(flag for flag in state.flags if flag != CHECK)))

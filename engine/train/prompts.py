@@ -253,17 +253,28 @@ def _clicked(head: PromptHead, seen: Seen, said: Tensor, inside: Tensor, wanted:
 
 def where_wrong(found: NDArray[np.bool_], true: NDArray[np.bool_]) -> tuple[float, float] | None:
     """A click (x, y) in the largest part in which a mask is wrong, all H x W; None where hardly any is."""
-    largest, depth = _LEAST_WRONG - 1, None
-    for wrong in (true & ~found, found & ~true):
-        count, parts, stats, _ = cv2.connectedComponentsWithStats(wrong.view(np.uint8), connectivity=8)
-        sizes = stats[1:, cv2.CC_STAT_AREA]
-        if count > 1 and sizes.max() > largest:
-            largest = int(sizes.max())
-            part = np.pad((parts == 1 + int(sizes.argmax())).astype(np.uint8), 1)
-            depth = cv2.distanceTransform(part, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    depth = depth_of_error(found, true, least=_LEAST_WRONG)
     if depth is None:
         return None
     weights = torch.from_numpy(np.ascontiguousarray(depth)).flatten() ** 2
     at = weights.argmax() if torch.rand(()) < IN_THE_MIDDLE else torch.multinomial(weights, 1)
     row, column = divmod(int(at.item()), true.shape[1])
     return column + 0.5, row + 0.5
+
+
+def depth_of_error(
+    found: NDArray[np.bool_], true: NDArray[np.bool_], *, least: int = 1
+) -> NDArray[np.float32] | None:
+    """How deep each pixel lies in the largest part in which a mask is wrong, pixels; all H x W.
+
+    0 outside that part; None where no part has `least` pixels.
+    """
+    largest, depth = least - 1, None
+    for wrong in (true & ~found, found & ~true):
+        count, parts, stats, _ = cv2.connectedComponentsWithStats(wrong.view(np.uint8), connectivity=8)
+        sizes = stats[1:, cv2.CC_STAT_AREA]
+        if count > 1 and sizes.max() > largest:
+            largest = int(sizes.max())
+            part = np.pad((parts == 1 + int(sizes.argmax())).astype(np.uint8), 1)
+            depth = np.asarray(cv2.distanceTransform(part, cv2.DIST_L2, 5)[1:-1, 1:-1], np.float32)
+    return depth

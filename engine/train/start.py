@@ -145,17 +145,20 @@ def freeze(network: FasterRCNN, recipe: Recipe, *, live_norm: bool) -> None:
         stage.requires_grad_(False)
         if name == last:
             break
+    if not live_norm:
+        _freeze_norm(network)
+
+
+def _freeze_norm(network: FasterRCNN) -> None:
     for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d) and not live_norm:
+        if isinstance(module, nn.BatchNorm2d):
             module.eval().requires_grad_(False)
 
 
 def freeze_all_but_prompts(network: FasterRCNN) -> None:
     """Keep everything as it is, the statistics too, but for the branch for prompts."""
     network.requires_grad_(False)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()
+    _freeze_norm(network)
     if (head := prompt_head(network.roi_heads)) is not None:
         head.requires_grad_(True)
 

@@ -39,6 +39,7 @@ from engine.prediction import Prediction
 from engine.prompt import Candidate, Click
 from engine.refilter import masks
 from engine.train.boundary import boundary
+from engine.train.prompts import depth_of_error
 from engine.train.sources import load_labelled
 
 ENOUGH, MOST_CLICKS, JITTER = 0.90, 20, 0.10
@@ -74,18 +75,11 @@ def jittered(mask: Mask, draw: np.random.Generator, height: int, width: int) -> 
 
 def largest_error(found: Mask, true: Mask, height: int, width: int) -> Click:
     """A click on the middle of the largest part in which a mask is wrong."""
-    has, is_ = found.to_full(height, width), true.to_full(height, width)
-    best, place, positive = 0.0, (0, 0), True
-    for wrong, kind in ((is_ & ~has, True), (has & ~is_, False)):
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(wrong.view(np.uint8), connectivity=8)
-        if count < 2:
-            continue
-        part = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-        if stats[part, cv2.CC_STAT_AREA] > best:
-            best, positive = float(stats[part, cv2.CC_STAT_AREA]), kind
-            depth = cv2.distanceTransform(np.pad((labels == part).astype(np.uint8), 1), cv2.DIST_L2, 5)
-            place = np.unravel_index(int(depth[1:-1, 1:-1].argmax()), has.shape)  # type: ignore[assignment]
-    return Click(place[1] + 0.5, place[0] + 0.5, positive)
+    is_ = true.to_full(height, width)
+    depth = depth_of_error(found.to_full(height, width), is_)
+    assert depth is not None, "nobody clicks on what is right"
+    row, column = divmod(int(depth.argmax()), width)
+    return Click(column + 0.5, row + 0.5, bool(is_[row, column]))
 
 
 def clicked(
